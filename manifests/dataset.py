@@ -1,0 +1,171 @@
+"""The dataset of a manifest: the content table as parquet, written and read block by block.
+
+Whoever reads gets rows that were checked three times: the block against its digest, the block digests against
+`content_digest`, every row's text against the keys that the manifest holds for it.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from manifests.errors import VerificationError
+from manifests.keys import Trace, content_key, prompt_key
+from manifests.manifest import Manifest
+from manifests.tables import BLOCK_ROWS, CONTENT, block_digest, blocks_of, check_columns
+
+FILE_ROWS = 8 * BLOCK_ROWS
+
+_CARD = """---
+configs:
+- config_name: default
+  data_files:
+  - split: train
+    path: data/train-*
+---
+
+The rows of manifest `{id}`, in its order: {rows} reasoning traces.
+Columns: `source` and `row` (where a trace comes from, rows counted from 1), `prompt`, `reasoning`, `answer`.
+"""
+
+
+class DatasetWriter:
+    """Writes the blocks of a content table, in order, into a folder, and keeps their digests."""
+
+    def __init__(self, folder: Path, rows: int) -> None:
+        self.block_digests: list[str] = []
+        self._folder = folder
+        self._files = max(1, -(-rows // FILE_ROWS))
+        self._next_file = 0
+        self._writer: pq.ParquetWriter | None = None
+        (folder / "data").mkdir()
+
+    def write(self, block: pa.Table) -> None:
+        """Add the next block: 8,192 rows, fewer only in the last one."""
+        if len(self.block_digests) * BLOCK_ROWS % FILE_ROWS == 0:
+            self._open_next()
+        if self._writer is not None:
+            self._writer.write_table(block, row_group_size=BLOCK_ROWS)
+        self.block_digests.append(block_digest(CONTENT, block))
+
+    def finish(self, manifest_id: str, rows: int) -> None:
+        """Close the files and write the card beside them."""
+        if self._next_file == 0:
+            self._open_next()
+        if self._writer is not None:
+            self._writer.close()
+        (self._folder / "README.md").write_text(
+            _CARD.format(id=manifest_id, rows=f"{rows:,}"), encoding="utf-8"
+        )
+
+    def _open_next(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        name = f"train-{self._next_file:05}-of-{self._files:05}.parquet"
+        self._writer = parquet_writer(self._folder / "data" / name, CONTENT.schema)
+        self._next_file += 1
+
+
+def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """A writer with the settings of every parquet file here: zstd, page checksums."""
+    return pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)
+
+
+def read_dataset(folder: Path, manifest: Manifest) -> Iterator[pa.Table]:
+    """The verified blocks of a dataset.
+
+    Raises VerificationError at the first block that is not the manifest's, naming the first differing row.
+    """
+    start = 0
+    for number, block in enumerate(_blocks(folder)):
+        expected = manifest.rows.slice(start, block.num_rows)
+        if number >= len(manifest.content_blocks) or block.num_rows != min(
+            BLOCK_ROWS, manifest.identity.rows - start
+        ):
+            raise VerificationError(
+                f"{folder}: more rows than the {manifest.identity.rows} of the manifest; {_REBUILD}"
+            )
+        digest_holds = block_digest(CONTENT, block) == manifest.content_blocks[number]
+        if (fault := _first_difference(block, expected, start)) is not None or not digest_holds:
+            where = fault or f"block {number + 1}: its digest differs"
+            raise VerificationError(f"{folder}: {where}; {_REBUILD}")
+        start += block.num_rows
+        yield block
+    if start != manifest.identity.rows:
+        raise VerificationError(
+            f"{folder}: {start} rows, the manifest has {manifest.identity.rows}; {_REBUILD}"
+        )
+
+
+_REBUILD = "the dataset is damaged, 'curation regenerate' rebuilds it"
+
+
+def _blocks(folder: Path) -> Iterator[pa.Table]:
+    held: list[pa.Table] = []
+    rows = 0
+    for table in _row_groups(folder):
+        held.append(table)
+        rows += table.num_rows
+        while rows >= BLOCK_ROWS:
+            together = pa.concat_tables(held)
+            yield together.slice(0, BLOCK_ROWS).combine_chunks()
+            held, rows = [together.slice(BLOCK_ROWS)], rows - BLOCK_ROWS
+    if rows:
+        yield pa.concat_tables(held).combine_chunks()
+
+
+def _row_groups(folder: Path) -> Iterator[pa.Table]:
+    paths = sorted((folder / "data").glob("train-*.parquet"))
+    if not paths:
+        raise VerificationError(f"{folder}: no data/train-*.parquet in it; {_REBUILD}")
+    for path in paths:
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                check_columns(CONTENT, file.schema_arrow)
+                for group in range(file.num_row_groups):
+                    yield file.read_row_group(group)
+        except (pa.ArrowException, OSError) as error:
+            raise VerificationError(
+                f"{path}: can't be read ({str(error).splitlines()[0]}); {_REBUILD}"
+            ) from error
+
+
+def _first_difference(block: pa.Table, expected: pa.Table, start: int) -> str | None:
+    """What is wrong with the first row whose text is not the one that the manifest's keys stand for."""
+    names = ("source", "row", "prompt", "reasoning", "answer")
+    columns = [
+        block.column(name).cast(pa.binary()) if name not in {"source", "row"} else block.column(name)
+        for name in names
+    ]
+    found = zip(*(column.to_pylist() for column in columns), strict=True)
+    wanted = zip(
+        *(expected.column(name).to_pylist() for name in ("source", "row", "content", "prompt")), strict=True
+    )
+    for place, ((source, row, *texts), (its_source, its_row, content, prompt)) in enumerate(
+        zip(found, wanted, strict=True)
+    ):
+        where = f"row {start + place + 1} of the dataset ({its_source}:{its_row})"
+        if (source, row) != (its_source, its_row):
+            return f"{where}: expected {its_source}:{its_row}, found {source}:{row}"
+        try:
+            trace = Trace(*(text.decode() for text in texts))
+        except UnicodeDecodeError:
+            return f"{where}: text that is not UTF-8"
+        if content_key(trace) != content or prompt_key(trace.prompt) != prompt:
+            return f"{where}: expected content {content.hex()}, found {content_key(trace).hex()}"
+    return None
+
+
+def write_blocks(folder: Path, table: pa.Table, manifest_id: str) -> list[str]:
+    """Write a whole content table as a dataset; its block digests."""
+    writer = DatasetWriter(folder, table.num_rows)
+    for block in blocks_of(table):
+        writer.write(block)
+    writer.finish(manifest_id, table.num_rows)
+    return writer.block_digests
+
+
+def total_rows(blocks: Iterable[pa.Table]) -> int:
+    """Read every block; the number of rows."""
+    return sum(block.num_rows for block in blocks)

@@ -1,0 +1,57 @@
+"""The ledger: at every stage of every source, rows in = rows out + rows dropped by reason. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from manifests.errors import VerificationError
+
+NOT_TAKEN = "not-taken"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What one stage did to one source. `dropped` counts rows by reason, reasons with 0 left out."""
+
+    stage: str
+    rows_in: int
+    rows_out: int
+    dropped: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLedger:
+    """The stages a source passed, in the order it passed them."""
+
+    source: str
+    stages: tuple[Stage, ...]
+
+    @property
+    def rows(self) -> int:
+        """The rows of this source that are in the manifest."""
+        return self.stages[-1].rows_out
+
+    def rejected(self) -> Iterator[tuple[str, str, int]]:
+        """(stage, reason, rows) of everything that went to the rejects."""
+        for stage in self.stages:
+            for reason, rows in stage.dropped.items():
+                if reason != NOT_TAKEN:
+                    yield stage.stage, reason, rows
+
+
+def check_conservation(ledger: Sequence[SourceLedger]) -> None:
+    """Raise VerificationError unless every stage conserves rows and hands all it leaves to the next."""
+    for source in ledger:
+        handed_on: int | None = None
+        for stage in source.stages:
+            dropped = sum(stage.dropped.values())
+            if stage.rows_in != stage.rows_out + dropped:
+                raise VerificationError(
+                    f"ledger of source {source.source}, stage {stage.stage}: {stage.rows_in} rows in, but "
+                    f"{stage.rows_out} out and {dropped} dropped; the manifest is damaged"
+                )
+            if handed_on is not None and stage.rows_in != handed_on:
+                raise VerificationError(
+                    f"ledger of source {source.source}, stage {stage.stage}: {stage.rows_in} rows in, but the stage "
+                    f"before handed on {handed_on}; the manifest is damaged"
+                )
+            handed_on = stage.rows_out
