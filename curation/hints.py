@@ -1,0 +1,31 @@
+"""Where this machine had the sources of a manifest: hints in `<store>/local`, trusted for nothing, never exported."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from manifests import disk
+from manifests.store import Store
+
+
+def remember_sources(store: Store, manifest_id: str, folders: Mapping[str, Path]) -> None:
+    """Note the folder below which the files of each source lie."""
+    path = _path(store, manifest_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    absolute = {name: str(folder.resolve()) for name, folder in folders.items()}
+    disk.replace_file(path, json.dumps(absolute, indent=1, sort_keys=True).encode() + b"\n")
+
+
+def recall_sources(store: Store, manifest_id: str) -> dict[str, Path]:
+    """The folders noted for a manifest; none if there is no hint, or no use in it."""
+    try:
+        hints = json.loads(_path(store, manifest_id).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(hints, dict):
+        return {}
+    return {name: Path(folder) for name, folder in hints.items() if isinstance(folder, str)}
+
+
+def _path(store: Store, manifest_id: str) -> Path:
+    return store.root / "local" / f"{manifest_id}.json"

@@ -1,0 +1,151 @@
+"""From a manifest and its sources to the dataset again: no filter and no draw runs, the manifest says which rows.
+
+resolve → find files → read the chosen rows → check every row and the whole → publish
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from curation.errors import RegenerationError, SourceError
+from curation.files import SourceFile
+from curation.hints import recall_sources
+from curation.recipe_reader import read_form
+from curation.texts import FileRows, RowDifferenceError, SourceToRead, UnreadableSourceError, gather
+from manifests import disk
+from manifests.dataset import DatasetWriter
+from manifests.errors import StoreError
+from manifests.identity import SourceRecord
+from manifests.manifest import Manifest
+from manifests.publish import is_whole, publish_dataset
+from manifests.store import Store
+from manifests.tables import CONTENT, root_digest
+
+Files: TypeAlias = dict[str, list[SourceFile]]
+
+
+@dataclass(frozen=True, slots=True)
+class Regenerated:
+    """A dataset that is the manifest's, row by row.
+
+    `rewritten` names source files whose bytes changed, but not the rows; `was_whole` says that nothing had to be done.
+    """
+
+    manifest: Manifest
+    folder: Path
+    rewritten: tuple[str, ...]
+    was_whole: bool = False
+
+
+def regenerate(
+    store: Store, reference: str, folders: Mapping[str, Path], out: Path | None = None
+) -> Regenerated:
+    """Rebuild the dataset of a manifest, into the store or into a new folder `out`.
+
+    `folders` says where sources lie; of the others, this machine remembers where it had them. Raises RegenerationError,
+    and publishes nothing, when a source no longer gives the manifest's rows; SourceError when one is not to be found.
+    """
+    manifest = store.manifest(reference)
+    folder = store.dataset_folder(manifest)
+    if out is None and folder is not None and is_whole(folder, manifest):
+        return Regenerated(manifest, folder, (), was_whole=True)
+    if out is not None and out.exists():
+        raise _taken(out)
+    found = _find_all(manifest, recall_sources(store, manifest.id), folders)
+    changed = _changed_files(manifest, found)
+    parent = store.root / "datasets" if out is None else out.parent
+    with disk.staging(parent) as staging, disk.staging(parent) as spill:
+        _rebuild(manifest, found, changed, staging, spill)
+        if out is None:
+            folder = publish_dataset(store, staging, manifest)
+        elif disk.move_into_place(staging, out):
+            folder = out
+        else:
+            raise _taken(out)
+    rewritten = tuple(f"{source}: {file}" for source, files in changed.items() for file in files)
+    return Regenerated(manifest, folder, rewritten)
+
+
+def _rebuild(
+    manifest: Manifest, found: Files, changed: Mapping[str, list[str]], staging: Path, spill: Path
+) -> None:
+    """Write the dataset into `staging`, every row of it checked."""
+    writer = DatasetWriter(staging, manifest.identity.rows)
+    sources = [_to_read(manifest, source, found[source.name]) for source in manifest.identity.sources]
+    try:
+        for block in gather(sources, manifest.rows, spill):
+            writer.write(block)
+    except RowDifferenceError as error:
+        raise RegenerationError(_explain(error, error.source, changed)) from error
+    except UnreadableSourceError as error:
+        # A file that was read when the manifest was built and can't be now is not the manifest's source.
+        if error.source in changed:
+            raise RegenerationError(_explain(error, error.source, changed)) from error
+        raise
+    observed = root_digest(CONTENT, manifest.identity.rows, writer.block_digests)
+    if observed != manifest.content_digest:
+        raise RegenerationError(
+            f"manifest {manifest.id[:12]}: every row is there, but content_digest is {observed}, expected "
+            f"{manifest.content_digest}; this version encodes rows differently, nothing was written"
+        )
+    writer.finish(manifest.id, manifest.identity.rows)
+
+
+def _taken(out: Path) -> StoreError:
+    return StoreError(f"{out}: exists already; --out takes a folder that is not there yet")
+
+
+def _find_all(manifest: Manifest, remembered: Mapping[str, Path], folders: Mapping[str, Path]) -> Files:
+    """The files of every source, by its name; a folder given wins over one remembered."""
+    sources = manifest.identity.sources
+    if unknown := [name for name in folders if manifest.identity.source(name) is None]:
+        names = ", ".join(source.name for source in sources)
+        raise SourceError(f"--sources {unknown[0]}: the manifest has no source of that name; it has {names}")
+    places = {**remembered, **folders}
+    return {source.name: _find(source, places.get(source.name)) for source in sources}
+
+
+def _find(source: SourceRecord, folder: Path | None) -> list[SourceFile]:
+    if folder is None:
+        raise SourceError(
+            f"source {source.name}: this machine does not know where its files are; give --sources {source.name}=DIR, "
+            f"the folder with {source.files[0].path}"
+        )
+    files = [SourceFile(file.path, folder / file.path) for file in source.files]
+    for file in files:
+        if not file.here.is_file():
+            raise SourceError(
+                f"source {source.name}: {file.here} is not there; "
+                f"give --sources {source.name}=DIR, the folder with {file.path}"
+            )
+    return files
+
+
+def _to_read(manifest: Manifest, source: SourceRecord, files: list[SourceFile]) -> SourceToRead:
+    form = read_form(manifest.identity.recipe, source.name, str(manifest.folder / "manifest.json"))
+    rows = tuple(
+        FileRows(file, record.first_row, record.last_row)
+        for file, record in zip(files, source.files, strict=True)
+    )
+    return SourceToRead(source.name, form.columns, form.tags, form.header, rows)
+
+
+def _changed_files(manifest: Manifest, found: Files) -> dict[str, list[str]]:
+    """By source, the files whose bytes are no longer those that the manifest was built from."""
+    changed: dict[str, list[str]] = {}
+    for source in manifest.identity.sources:
+        for record, file in zip(source.files, found[source.name], strict=True):
+            if disk.sha256_file(file.here) != (record.size, record.sha256):
+                changed.setdefault(source.name, []).append(record.path)
+    return changed
+
+
+def _explain(error: Exception, source: str, changed: Mapping[str, list[str]]) -> str:
+    if source in changed:
+        cause = f"{changed[source][0]} is not the file the manifest was built from (SHA-256 differs); get that one"
+    else:
+        cause = (
+            "its files are unchanged, so this version reads them differently; use the one the receipt names"
+        )
+    return f"{error}: {cause}; nothing was written"

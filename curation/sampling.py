@@ -1,0 +1,79 @@
+"""The draws and the orders, each frozen by name and golden vectors (manifests/FORMAT.md, section 5). Pure.
+
+A draw works on candidates by place (0 … n−1 in upstream order) and answers with places: the text of nothing is needed.
+CPython's `random.Random` is the Mersenne Twister; `randint` and `shuffle` have given the same sequences since 3.2.
+"""
+
+import random
+from collections.abc import Sequence
+
+from curation.errors import TakeError
+from curation.recipe import Take
+from manifests import keys
+
+MIXED = "mixed/xxh3-128/1"
+SEQUENTIAL = "sequential/1"
+DRAWS = {
+    "all": "all/1",
+    "first": "first/1",
+    "reservoir": "reservoir/algorithm-r/mt19937/1",
+    "shuffle": "shuffle/fisher-yates/mt19937/1",
+    "hash": "hash/bottom-k/xxh3/1",
+}
+
+
+def reservoir(candidates: int, wanted: int, seed: int) -> list[int]:
+    """Algorithm R (Vitter, "Random sampling with a reservoir", 1985) over places 0 … candidates−1, in slot order."""
+    generator = random.Random(seed)
+    slots = list(range(min(wanted, candidates)))
+    for seen in range(wanted + 1, candidates + 1):
+        slot = generator.randint(0, seen - 1)
+        if slot < wanted:
+            slots[slot] = seen - 1
+    return slots
+
+
+def shuffled(candidates: int, wanted: int, seed: int) -> list[int]:
+    """The first `wanted` places of a Fisher-Yates shuffle of all places."""
+    places = list(range(candidates))
+    random.Random(seed).shuffle(places)
+    return places[:wanted]
+
+
+def smallest_hashes(origins: Sequence[tuple[bytes, int]], wanted: int, seed: int) -> list[int]:
+    """The `wanted` places whose (origin, row within the file) hash smallest under `seed`, ascending.
+
+    Nested: the first 10,000 are the first 10,000 of the first 20,000. A row's key depends on nothing but itself.
+    """
+    hashed = [(keys.draw_key(seed, origin, row), place) for place, (origin, row) in enumerate(origins)]
+    return [place for _, place in sorted(hashed)[:wanted]]
+
+
+def draw(take: Take, seed: int, origins: Sequence[tuple[bytes, int]], source: str) -> list[int]:
+    """The places that `take` draws from the candidates, in the order of the draw.
+
+    `origins` has an entry a candidate: origin key and row within the file. TakeError when there are too few.
+    """
+    candidates = len(origins)
+    if take.count is not None and candidates < take.count:
+        raise TakeError(
+            f"source {source}: take = {{ {take.kind} = {take.count} }}, but only {candidates} rows are left; "
+            "ask for fewer, or loosen the filters before it"
+        )
+    wanted = candidates if take.count is None else take.count
+    chosen_seed = seed if take.seed is None else take.seed
+    match take.kind:
+        case "reservoir":
+            return reservoir(candidates, wanted, chosen_seed)
+        case "shuffle":
+            return shuffled(candidates, wanted, chosen_seed)
+        case "hash":
+            return smallest_hashes(origins, wanted, chosen_seed)
+        case _:  # "all" and "first"
+            return list(range(wanted))
+
+
+def mixed_order(contents: Sequence[bytes], seed: int) -> list[int]:
+    """Places by ascending keyed hash of their content; equal content keeps the order it came in."""
+    hashed = [(keys.order_key(seed, content), place) for place, content in enumerate(contents)]
+    return [place for _, place in sorted(hashed)]
