@@ -1,0 +1,50 @@
+"""Manifests for the tests of training, built from small files the way a person's are."""
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from curation.build import build
+from curation.recipe_reader import parse_recipe
+from manifests.keys import Trace
+from manifests.manifest import Manifest
+from manifests.store import Store
+
+COLUMNS = {"prompt": "prompt", "reasoning": "reasoning", "answer": "answer"}
+
+
+def write_traces(path: Path, traces: Sequence[Trace]) -> Path:
+    """Write traces as the lines of a JSONL file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(trace._asdict()) + "\n" for trace in traces), encoding="utf-8")
+    return path
+
+
+def publish(store: Store, name: str, path: Path, rows: tuple[int, int]) -> Manifest:
+    """Build and publish the mix `name`: these rows of a JSONL file, as they stand there."""
+    source = {
+        "name": "sums",
+        "files": str(path),
+        "columns": COLUMNS,
+        "rows": list(rows),
+        "duplicates": "keep",
+    }
+    table = {"name": name, "order": "sequential", "source": [source]}
+    build(parse_recipe(table, path.parent, "test"), store)
+    return store.manifest(name)
+
+
+def sums(count: int, seed: int = 0) -> list[Trace]:
+    """Small traces of different lengths that can be learnt: sums worked out step by step."""
+    draw = random.Random(seed)
+    traces = []
+    for number in range(count):
+        values = [draw.randint(1, 99) for _ in range(draw.randint(2, 7))]
+        total, steps = values[0], []
+        for value in values[1:]:
+            steps.append(f"{total} plus {value} gives {total + value}.")
+            total += value
+        prompt = f"Question {seed}-{number}: what is {' plus '.join(map(str, values))}?"
+        traces.append(Trace(prompt, "Let me add them one by one. " + " ".join(steps), f"The sum is {total}."))
+    return traces

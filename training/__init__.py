@@ -1,0 +1,1 @@
+"""From a manifest id to an adapter: plan, packing, LoRA, checkpoints, provenance."""

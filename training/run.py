@@ -1,0 +1,245 @@
+"""The flow of a training: resolve → verify → encode → plan → model → train → export → record."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import jax
+
+from manifests.audit import row_keys
+from manifests.manifest import Manifest
+from manifests.store import Store
+from training import folder, parent
+from training.folder import Record
+from training.models import Model
+from training.network import HiddenGemma, adapter_tensors, base_tensors, build_network, load_adapter
+from training.parent import ParentRun
+from training.prepare import QUIET_SECONDS, Prepared, prepare
+from training.settings import Settings
+from training.tensors import tensors_digest, write_tensors
+from training.tokenizer import Tokenizer
+from training.traces import Batch, assemble_batch
+from training.trainer import OPTIMIZER, StepMetrics, Trainer, read_metrics
+
+LIBRARIES = (
+    "jax",
+    "jaxlib",
+    "flax",
+    "google-tunix",
+    "qwix",
+    "optax",
+    "orbax-checkpoint",
+    "sentencepiece",
+    "numpy",
+)
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What to train on what. `store` holds the manifest that `reference` names; `out` is the run's folder."""
+
+    store: Store
+    reference: str
+    tokenizer: Tokenizer
+    model: Model
+    settings: Settings
+    out: Path
+    continue_from: Path | None
+
+
+def train_adapter(request: RunRequest, say: Callable[[str], None]) -> Record:
+    """Train, or go on with what `request.out` holds, or return at once what is finished there; the run's record.
+
+    Raises `TrainingError`s, and those of `manifests` for a manifest or dataset that can't be used.
+    """
+    with ExitStack() as resources:
+        manifest = request.store.manifest(request.reference)
+        ancestor = None if request.continue_from is None else parent.open_parent(request.continue_from)
+        asked = _asked(request, manifest, ancestor)
+        if request.out.is_dir():
+            resources.enter_context(folder.locked(request.out))
+        record = folder.open_run(request.out, asked)
+        if record is not None and record["status"] == folder.FINISHED:
+            say(f"{request.out}: finished before, nothing to do")
+            return record
+        keys = row_keys(manifest).table
+        if ancestor is not None:
+            parent.refuse_overlap(ancestor, manifest.id, keys)
+
+        prepared = prepare(request.store, manifest, request.tokenizer, request.settings, say)
+        network = _start(request, ancestor)
+        fixed = _fixed(request, manifest, prepared, network)
+        if ancestor is not None:
+            parent.check_inherited(
+                ancestor, {**asked, "base_digest": fixed["base_digest"], **_adapter_shape(request)}
+            )
+
+        if record is None:
+            tables = {
+                "plan.parquet": prepared.plan.table,
+                "held_out.parquet": prepared.plan.held_out,
+                "keys.parquet": keys,
+                "ancestors.parquet": keys.slice(0, 0) if ancestor is None else ancestor.consumed,
+            }
+            told = {"manifest_name": manifest.name, **_environment()}
+            record = folder.create_run(request.out, {**asked, **fixed, **told}, tables)
+            resources.enter_context(folder.locked(request.out))
+        else:
+            folder.check_same(request.out, {key: record.get(key) for key in fixed}, fixed)
+
+        trainer = _trainer(request, prepared, network, fixed, say)
+        record = {**record, "resumed_from": trainer.resumed_from}
+        if trainer.resumed_from:
+            say(f"going on from step {trainer.resumed_from}")
+            _say_moved(record, say)
+        if record.get("held_out_first_loss") is None and trainer.resumed_from == 0:
+            record["held_out_first_loss"] = trainer.held_out_loss()
+        folder.write_record(request.out, record)
+        trainer.run()
+        return _export(request.out, record, trainer)
+
+
+def _asked(request: RunRequest, manifest: Manifest, ancestor: ParentRun | None) -> Record:
+    return {
+        "manifest": manifest.id,
+        "tokenizer": request.tokenizer.digest,
+        "model": request.model.name,
+        "settings": asdict(request.settings),
+        "continued_from": None if ancestor is None else ancestor.lineage,
+    }
+
+
+def _adapter_shape(request: RunRequest) -> Record:
+    return {"settings.rank": request.settings.rank, "settings.alpha": request.settings.alpha}
+
+
+def _start(request: RunRequest, ancestor: ParentRun | None) -> HiddenGemma:
+    settings = request.settings
+    network = build_network(
+        request.model, request.tokenizer.vocabulary, settings.rank, settings.alpha, settings.seed
+    )
+    if ancestor is not None:
+        load_adapter(network, ancestor.adapter)
+    return network
+
+
+def _fixed(request: RunRequest, manifest: Manifest, prepared: Prepared, network: HiddenGemma) -> Record:
+    """What follows from the request, and must come out the same when a run is resumed."""
+    plan = prepared.plan
+    return {
+        "format": folder.FORMAT,
+        "content_digest": manifest.content_digest,
+        "plan": plan.id,
+        "vocabulary": request.tokenizer.vocabulary,
+        "base_seed": request.model.base_seed,
+        "base_digest": tensors_digest(base_tensors(network)),
+        "optimizer": OPTIMIZER,
+        "traces": plan.traces,
+        "tokens": plan.tokens,
+        "fill": round(plan.fill, 4),
+        "steps": plan.steps,
+        "held_out_traces": plan.held_out.num_rows,
+        "over_length": [asdict(left) for left in plan.over_length],
+        "forged_turn": [asdict(left) for left in plan.forged_turn],
+    }
+
+
+def _environment() -> Record:
+    devices = jax.devices()
+    return {
+        "status": folder.RUNNING,
+        "versions": {library: version(library) for library in LIBRARIES},
+        "device": devices[0].device_kind,
+        "device_count": len(devices),
+    }
+
+
+def _say_moved(record: Record, say: Callable[[str], None]) -> None:
+    """Same bits are promised for the same libraries and devices only: say so when they are others."""
+    now = _environment()
+    for key in ("versions", "device", "device_count"):
+        if record.get(key) != now[key]:
+            say(
+                f"{key} changed since the run began: from here the weights may differ "
+                "from an undisturbed run's by rounding"
+            )
+
+
+def _trainer(
+    request: RunRequest, prepared: Prepared, network: HiddenGemma, fixed: Record, say: Callable[[str], None]
+) -> Trainer:
+    plan, encoded, settings = prepared.plan, prepared.encoded, request.settings
+    pad = request.tokenizer.special.pad
+
+    def batch_of(step: int) -> Batch:
+        return assemble_batch(plan.batches.lines(step), encoded, settings.batch, settings.length, pad)
+
+    def held_out() -> Iterator[Batch]:
+        for step in range(1, plan.evaluation.steps + 1):
+            lines = plan.evaluation.lines(step)
+            yield assemble_batch(lines, encoded, settings.batch, settings.length, pad)
+
+    return Trainer(
+        network=network,
+        settings=settings,
+        steps=plan.steps,
+        folder=request.out,
+        provenance={
+            "manifest": plan.inputs.manifest,
+            "plan": plan.id,
+            "tokenizer": plan.inputs.tokenizer,
+            "base": str(fixed["base_digest"]),
+        },
+        batch_of=batch_of,
+        held_out=held_out,
+        on_step=_Progress(prepared, say),
+    )
+
+
+class _Progress:
+    """A line every two seconds: step, loss, useful tokens a second, time left. Times begin behind the first step."""
+
+    def __init__(self, prepared: Prepared, say: Callable[[str], None]) -> None:
+        self._batches = prepared.plan.batches
+        self._say = say
+        self._started: float | None = None
+        self._said = -math.inf
+        self._steps = self._tokens = 0
+
+    def __call__(self, metrics: StepMetrics) -> None:
+        now = time.monotonic()
+        if self._started is None:
+            self._started = now
+            rate = ""
+        else:
+            self._steps += 1
+            self._tokens += int(self._batches.lines(metrics.step)["length"].sum())
+            seconds = max(now - self._started, 1e-9)
+            left = (self._batches.steps - metrics.step) * seconds / self._steps
+            rate = f", {self._tokens / seconds:,.0f} tokens/s, {left:.0f} s left"
+        if now - self._said >= QUIET_SECONDS or metrics.step == self._batches.steps:
+            self._said = now
+            self._say(f"step {metrics.step} of {self._batches.steps}, loss {metrics.loss:.4f}{rate}")
+
+
+def _export(out: Path, record: Record, trainer: Trainer) -> Record:
+    """Write the adapter and the finished record."""
+    metrics = read_metrics(out / folder.METRICS)
+    adapter = adapter_tensors(trainer.model)
+    metadata = {key: str(value) for key, value in trainer.custom_checkpoint_metadata().items()}
+    write_tensors(out / folder.ADAPTER, adapter, metadata)
+    record = {
+        **record,
+        "status": folder.FINISHED,
+        "first_loss": metrics[0]["loss"],
+        "last_loss": metrics[-1]["loss"],
+        "held_out_last_loss": trainer.held_out_loss(),
+        "adapter": folder.ADAPTER,
+        "adapter_digest": tensors_digest(adapter),
+    }
+    folder.write_record(out, record)
+    return record

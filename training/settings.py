@@ -1,0 +1,110 @@
+"""The settings of a run: a model's defaults, then a configuration file, then flags."""
+
+import math
+import tomllib
+from dataclasses import dataclass, fields, replace
+from decimal import Decimal
+from pathlib import Path
+
+from manifests.canonical import decimal_text
+from training.errors import SettingsError
+
+LARGEST_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a run can be told, recorded in its `run.json`. The names are the keys of a configuration file.
+
+    length            tokens in a row of a batch
+    batch             rows in a batch
+    epochs            times each trace is seen, unless `steps` is set
+    template          how a trace becomes tokens
+    rank, alpha       of the adapter (its update is scaled by alpha / rank)
+    learning_rate     at its peak
+    warmup            steps of linear rise; then a cosine falls to a tenth of the peak
+    checkpoint_every  steps between checkpoints
+    evaluate_every    steps between evaluations of the held-out traces; 0: only before and after
+    held_out          share of the traces that is never trained on, a decimal below 1
+    seed              of the epochs' orders, of the held-out share, of the adapter's start
+    steps             steps of the run, over `epochs` (a flag only)
+    """
+
+    length: int
+    batch: int
+    epochs: int
+    template: str
+    rank: int
+    alpha: float
+    learning_rate: float
+    warmup: int
+    checkpoint_every: int
+    evaluate_every: int
+    held_out: str
+    seed: int
+    steps: int | None = None
+
+
+_LOWEST = {
+    "length": 1,
+    "batch": 1,
+    "epochs": 1,
+    "rank": 1,
+    "warmup": 0,
+    "checkpoint_every": 1,
+    "evaluate_every": 0,
+    "seed": 0,
+    "steps": 1,
+}
+_CONFIGURABLE = tuple(field.name for field in fields(Settings) if field.name != "steps")
+
+
+def read_config(path: Path, defaults: Settings) -> Settings:
+    """`defaults` with what a TOML file sets.
+
+    Raises `SettingsError` for unknown keys, wrong types and values out of range.
+    """
+    try:
+        with path.open("rb") as file:
+            values = tomllib.load(file, parse_float=Decimal)
+    except OSError as error:
+        raise SettingsError(f"configuration {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"configuration {path}: not TOML ({error})") from error
+    return with_values(defaults, values, f"configuration {path}: ")
+
+
+def with_values(settings: Settings, values: dict[str, object], where: str = "") -> Settings:
+    """`settings` with `values` of its configurable keys, each checked; a `SettingsError` begins with `where`."""
+    for key in values:
+        if key not in _CONFIGURABLE:
+            raise SettingsError(f"{where}unknown key {key!r}; known: {', '.join(_CONFIGURABLE)}")
+    return replace(settings, **{key: _checked(key, value, where) for key, value in values.items()})  # type: ignore[arg-type]
+
+
+def with_flags(settings: Settings, length: int | None, steps: int | None) -> Settings:
+    """`settings` with the flags that were given. Raises `SettingsError` for a value out of range."""
+    given = {key: value for key, value in (("length", length), ("steps", steps)) if value is not None}
+    return replace(settings, **{key: _checked(key, value, "--") for key, value in given.items()})  # type: ignore[arg-type]
+
+
+def _checked(key: str, value: object, where: str) -> int | float | str:
+    if key in _LOWEST:
+        lowest, highest = _LOWEST[key], LARGEST_SEED
+        if isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest:
+            return value
+        expected = f"an integer from {lowest}"
+    elif key == "template":
+        if isinstance(value, str):
+            return value
+        expected = "a string"
+    elif isinstance(value, int | Decimal) and not isinstance(value, bool) and math.isfinite(value):
+        if key == "held_out" and 0 <= value < 1:
+            return decimal_text(Decimal(value))
+        if key != "held_out" and value > 0:
+            return float(value)
+        expected = "a decimal from 0 to below 1" if key == "held_out" else "a number above 0"
+    else:
+        expected = "a decimal from 0 to below 1" if key == "held_out" else "a number above 0"
+    shown = str(value) if isinstance(value, Decimal) else repr(value)
+    raise SettingsError(f"{where}{key} = {shown}: expected {expected}")
