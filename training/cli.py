@@ -96,7 +96,7 @@ def _run(options: argparse.Namespace) -> int:
     from training.run import (
         RunRequest,
         train_adapter,
-    )  # JAX takes seconds to import: only what trains pays for it
+    )  # JAX takes seconds to import: only a training pays for it
 
     store = Store.open(default_store(options.store))
     request = RunRequest(store, options.id, tokenizer, model, settings, options.out, options.continue_from)
@@ -205,5 +205,15 @@ def _quiet_libraries() -> None:
     from absl import logging  # comes with JAX's libraries, which `training plan` does without
 
     logging.set_verbosity(logging.ERROR)
-    # When Orbax gives up on a damaged checkpoint, its other reads end later and complain that nobody waits for them.
-    sys.unraisablehook = lambda _unraisable: None
+    sys.unraisablehook = _report_unraisable
+
+
+def _report_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Report what can't be raised, but for one thing.
+
+    When Orbax gives up on a damaged checkpoint, its other reads end later, in threads of their own, and complain that
+    the loop that waited for them is closed. The error itself was raised and told by then.
+    """
+    error = unraisable.exc_value
+    if not (isinstance(error, RuntimeError) and str(error) == "Event loop is closed"):
+        sys.__unraisablehook__(unraisable)

@@ -177,10 +177,10 @@ def build_plan(inputs: PlanInputs, sizes: TraceSizes) -> Plan:
 def held_out_samples(
     samples: Sequence[int], contents: Sequence[bytes], share: Fraction, seed: int
 ) -> set[int]:
-    """The samples whose keyed content falls below `share`: at least the lowest when it is above 0, at most the lowest 64.
+    """The samples whose keyed content falls below `share`; at least the lowest when it is above 0, at most 64 contents.
 
-    The key is the first 8 bytes of SHA-256("held-out/1" ‖ u64(seed) ‖ content), so equal contents stay on one side. More
-    than 64 contents would cost an evaluation more than they add to what it tells.
+    The key is the first 8 bytes of SHA-256("held-out/1" ‖ u64(seed) ‖ content), so equal contents stay on one side.
+    More than 64 would cost an evaluation more than they add to what it tells.
     """
     if share == 0 or not samples:
         return set()
