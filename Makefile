@@ -76,9 +76,17 @@ bench: $(INSTALLED) ## Run every script of benchmarks/.
 	done
 
 .PHONY: clean
-clean: ## Remove .venv, builds and caches; stores and runs stay.
-	@rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+clean: ## Remove .venv, builds, caches and the demo's output; stores and runs stay.
+	@rm -rf .venv build demo-output dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Only when the demo's sources, its recipes or the format changed: everybody's ids change with it.
+.PHONY: published
+published: $(INSTALLED) ## For maintainers: build the demo's manifests anew into manifests/published.
+	@rm -rf manifests/published && mkdir manifests/published
+	@store=$$(mktemp -d) && trap 'rm -rf "$$store"' EXIT && \
+		for session in demo-session1 demo-session2; do $(BIN)/curation build $$session --store "$$store" || exit 1; done && \
+		cp -R "$$store/manifests" "$$store/refs" manifests/published/
 
 # Versions already in the lock stay where pyproject.toml allows them; delete the file first to renew them all.
 # uv takes the index from its own settings and writes neither that nor any path.

@@ -1,0 +1,69 @@
+"""What the README tells people to type works as it stands there."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from curation.recipe_reader import read_recipe
+from manifests.store import PUBLISHED, Store
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def console_commands() -> list[list[str]]:
+    """The lines after `$ ` in the README's console blocks, split as a shell would."""
+    blocks = re.findall(r"^```console\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    lines = [
+        line.removeprefix("$ ") for block in blocks for line in block.splitlines() if line.startswith("$ ")
+    ]
+    return [shlex.split(line) for line in lines]
+
+
+def run_in(folder: Path, command: list[str]) -> None:
+    """Run one of our commands as a person in `folder` would."""
+    environment = {key: value for key, value in os.environ.items() if key != "ZEROCOST_STORE"}
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{shlex.join(command)}: {done.stderr}"
+
+
+def test_the_readme_shows_each_of_the_three_jobs() -> None:
+    verbs = {tuple(command[:2]) for command in console_commands()}
+    assert {("curation", "regenerate"), ("manifests", "audit"), ("training", "run")} <= verbs
+
+
+def test_the_commands_of_the_readme_that_do_not_train_work_in_an_empty_folder(tmp_path: Path) -> None:
+    for command in console_commands():
+        if command[0] != "training":
+            run_in(tmp_path, command)
+
+
+@pytest.mark.slow
+def test_all_commands_of_the_readme_work_in_an_empty_folder(tmp_path: Path) -> None:
+    for command in console_commands():
+        run_in(tmp_path, command)
+    assert (tmp_path / "runs" / "session2" / "adapter" / "adapter.safetensors").is_file()
+
+
+def test_the_recipe_in_the_readme_is_a_recipe(tmp_path: Path) -> None:
+    (block,) = re.findall(r"^```toml\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    (tmp_path / "mine.toml").write_text(block, encoding="utf-8")
+    assert read_recipe(tmp_path / "mine.toml").name == "mine"
+
+
+@pytest.mark.parametrize("session", ["demo-session1", "demo-session2"])
+def test_the_readme_names_the_published_manifests(session: str, tmp_path: Path) -> None:
+    identifier = Store(tmp_path / "store", (PUBLISHED,)).resolve(session)
+    assert f"| `{session}` | `{identifier}` |" in README
