@@ -41,9 +41,15 @@ def find_files(source: str, pattern: str, folder: Path) -> tuple[Path, list[Sour
             raise SourceError(
                 f"source {source}: {plain} is a folder; give a file or a glob such as {pattern.rstrip('/')}/*.parquet"
             )
-        found = [rest] if plain.is_file() else []
+        found = [rest] if rest and plain.is_file() else []
     else:
-        found = sorted(_matches(base, rest.split("/")), key=os.fsencode)
+        try:
+            found = sorted(_matches(base, rest.split("/")), key=os.fsencode)
+        except OSError as error:
+            raise SourceError(
+                f"source {source}: {error.filename}: can't be listed ({error.strerror}); "
+                "check its permissions and links"
+            ) from error
     if not found:
         raise SourceError(
             f"source {source}: no file matches {plain}; check 'files' (relative to the recipe) or the folder given"
@@ -95,5 +101,3 @@ def _listing(folder: Path) -> list[os.DirEntry[str]]:
             return list(entries)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    except OSError as error:
-        raise SourceError(f"{folder}: can't be listed ({error.strerror}); check its permissions") from error

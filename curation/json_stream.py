@@ -78,7 +78,7 @@ class _Window:
         while True:
             try:
                 value, end = self._decoder.raw_decode(self._buffer, self._at)
-            except (json.JSONDecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 # Only an error at the very end can be for want of text; a string without end is reported at its start.
                 near_end = isinstance(error, json.JSONDecodeError) and (
                     len(self._buffer) - error.pos < _LONGEST_TOKEN
@@ -91,7 +91,7 @@ class _Window:
                 )
                 raise JsonStreamError(reason) from error
             # A number at the window's edge may go on behind it.
-            if end == len(self._buffer) and self._more():
+            if len(self._buffer) - end <= len("e+") and self._more():
                 continue
             text = self._buffer[self._at : end]
             self._at = end

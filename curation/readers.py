@@ -117,8 +117,6 @@ def _check_parquet_column(file: SourceFile, schema: pa.Schema, name: str) -> Non
 
 
 def _text_column(array: pa.Array) -> list[Cell]:
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
     return [cell_of_bytes(value) for value in array.cast(pa.large_binary()).to_pylist()]
 
 

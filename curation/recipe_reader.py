@@ -63,7 +63,7 @@ def read_recipe(path: Path) -> Recipe:
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:  # endless numbers and nesting count too
         raise RecipeError(f"{path}: not TOML ({error}); mend the line it names") from error
     except OSError as error:
         raise RecipeError(f"{path}: can't be read ({error.strerror})") from error
@@ -206,7 +206,7 @@ def _rows(table: "_Table") -> tuple[int, int] | None:
     if value is None:
         return None
     match value:
-        case [int(first), int(last)] if 1 <= first <= last and not isinstance(first, bool):
+        case [int(first), int(last)] if 1 <= first <= last and bool not in {type(first), type(last)}:
             return first, last
         case _:
             raise table.wrong("rows", value, "[first, last], counted from 1, both included")
@@ -265,7 +265,12 @@ def _expect(table: "_Table") -> Expect:
 
 def _share(table: "_Table", key: str, default: Decimal) -> Decimal:
     value = table.values.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 <= value <= 1:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | Decimal)
+        or Decimal(value).is_nan()
+        or not 0 <= value <= 1
+    ):
         raise table.wrong(key, value, "a share from 0.0 to 1.0")
     return Decimal(value)
 

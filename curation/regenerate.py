@@ -47,6 +47,9 @@ def regenerate(
     and publishes nothing, when a source no longer gives the manifest's rows; SourceError when one is not to be found.
     """
     manifest = store.manifest(reference)
+    if unknown := [name for name in folders if manifest.identity.source(name) is None]:
+        names = ", ".join(source.name for source in manifest.identity.sources)
+        raise SourceError(f"--sources {unknown[0]}: the manifest has no source of that name; it has {names}")
     folder = store.dataset_folder(manifest)
     if out is None and folder is not None and is_whole(folder, manifest):
         return Regenerated(manifest, folder, (), was_whole=True)
@@ -77,11 +80,13 @@ def _rebuild(
         for block in gather(sources, manifest.rows, spill):
             writer.write(block)
     except RowDifferenceError as error:
-        raise RegenerationError(_explain(error, error.source, changed)) from error
+        records = {source.name: source for source in manifest.identity.sources}
+        file, _ = records[error.source].locate(error.row)
+        raise RegenerationError(_explain(error, error.source, file.path, changed)) from error
     except UnreadableSourceError as error:
         # A file that was read when the manifest was built and can't be now is not the manifest's source.
-        if error.source in changed:
-            raise RegenerationError(_explain(error, error.source, changed)) from error
+        if error.path in changed.get(error.source, ()):
+            raise RegenerationError(_explain(error, error.source, error.path, changed)) from error
         raise
     observed = root_digest(CONTENT, manifest.identity.rows, writer.block_digests)
     if observed != manifest.content_digest:
@@ -98,12 +103,8 @@ def _taken(out: Path) -> StoreError:
 
 def _find_all(manifest: Manifest, remembered: Mapping[str, Path], folders: Mapping[str, Path]) -> Files:
     """The files of every source, by its name; a folder given wins over one remembered."""
-    sources = manifest.identity.sources
-    if unknown := [name for name in folders if manifest.identity.source(name) is None]:
-        names = ", ".join(source.name for source in sources)
-        raise SourceError(f"--sources {unknown[0]}: the manifest has no source of that name; it has {names}")
     places = {**remembered, **folders}
-    return {source.name: _find(source, places.get(source.name)) for source in sources}
+    return {source.name: _find(source, places.get(source.name)) for source in manifest.identity.sources}
 
 
 def _find(source: SourceRecord, folder: Path | None) -> list[SourceFile]:
@@ -141,9 +142,9 @@ def _changed_files(manifest: Manifest, found: Files) -> dict[str, list[str]]:
     return changed
 
 
-def _explain(error: Exception, source: str, changed: Mapping[str, list[str]]) -> str:
-    if source in changed:
-        cause = f"{changed[source][0]} is not the file the manifest was built from (SHA-256 differs); get that one"
+def _explain(error: Exception, source: str, path: str, changed: Mapping[str, list[str]]) -> str:
+    if path in changed.get(source, ()):
+        cause = f"{path} is not the file the manifest was built from (SHA-256 differs); get that one"
     else:
         cause = (
             "its files are unchanged, so this version reads them differently; use the one the receipt names"

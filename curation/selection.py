@@ -9,7 +9,7 @@ import numpy as np
 
 from curation import sampling
 from curation.duplicates import first_places
-from curation.errors import GuardError, OverlapError
+from curation.errors import GuardError, OverlapError, SourceError
 from curation.language import LanguageDetector
 from curation.pool import Keys, Pool, Reject, close_stage
 from curation.source_rows import SourceRows
@@ -27,7 +27,7 @@ SAME_ROW = "same-row"
 def select(rows: SourceRows, seed: int, detector: LanguageDetector, progress: Progress) -> Pool:
     """The stages of one source that need its text: `rows`, `parse`, `language` (and `take`, for a raw draw)."""
     recipe = rows.recipe
-    drawn = _draw_raw(rows, seed) if recipe.draw_raw else None
+    counted, drawn = _draw_raw(rows, seed) if recipe.draw_raw else (None, None)
     keys, unparsed, foreign = Keys(), [], []
     seen = read = 0
     chosen = None if drawn is None else set(drawn)
@@ -44,6 +44,11 @@ def select(rows: SourceRows, seed: int, detector: LanguageDetector, progress: Pr
             foreign.append(Reject(recipe.name, row, "language", *verdict))
         else:
             keys.add(row, trace)
+    if counted is not None and read != counted:
+        raise SourceError(
+            f"source {recipe.name}: {counted:,} rows when they were counted, {read:,} when they were read: "
+            "it changed while it was being read; build again"
+        )
     stages, rejects = [Stage("rows", read, read, {})], list[Reject]()
     if drawn is not None:
         stages.append(_take_stage(read, len(drawn)))
@@ -151,8 +156,8 @@ def check_expectations(pools: Iterable[Pool]) -> None:
         )
 
 
-def _draw_raw(rows: SourceRows, seed: int) -> list[int]:
-    """The row numbers of a raw draw, in its order."""
+def _draw_raw(rows: SourceRows, seed: int) -> tuple[int, list[int]]:
+    """The number of rows of the range, and the row numbers of a raw draw from them, in its order."""
     recipe = rows.recipe
     first = recipe.rows[0] if recipe.rows else 1
     count = rows.count()
@@ -164,7 +169,7 @@ def _draw_raw(rows: SourceRows, seed: int) -> list[int]:
         candidates: Sequence[tuple[bytes, int]] = list(zip(map(bytes, origins), within.tolist(), strict=True))
     else:
         candidates = [(b"", 0)] * count
-    return [first + place for place in sampling.draw(recipe.take, seed, candidates, recipe.name)]
+    return count, [first + place for place in sampling.draw(recipe.take, seed, candidates, recipe.name)]
 
 
 def _take_stage(rows_in: int, taken: int) -> Stage:

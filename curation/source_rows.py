@@ -29,7 +29,7 @@ class SourceRows:
 
         Raises RecipeError for a Hub source, SourceError when no file fits.
         """
-        if recipe.files is None:
+        if recipe.files is None or recipe.hub is not None:
             raise RecipeError(
                 f"source {recipe.name}: hub = {recipe.hub!r}: Hub sources come next and can't be read yet; "
                 'download the files and give them as files = "folder/*"'
@@ -66,7 +66,10 @@ class SourceRows:
             ):
                 row += 1
                 yield row, raw
-            self._spans.append(FileRecord(file.path, size, sha256, file_first, row))
+            if self.recipe.rows and row < first:
+                self._before.append((file.path, 0))  # an empty file: the range begins with the next
+            else:
+                self._spans.append(FileRecord(file.path, size, sha256, file_first, row))
         self._check_range(row)
 
     def count(self) -> int:

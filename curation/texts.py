@@ -19,7 +19,7 @@ from curation.files import SourceFile
 from curation.readers import read_rows
 from curation.recipe import Columns, Tags
 from curation.source_rows import SourceRows
-from curation.traces import Fault, parse
+from curation.traces import Fault, RawRow, parse
 from manifests.keys import Trace, content_key, prompt_key
 from manifests.tables import BLOCK_ROWS, CONTENT, table_of
 
@@ -108,11 +108,11 @@ class RowDifferenceError(Exception):
 
 
 class UnreadableSourceError(SourceError):
-    """A file of a source that can't be read any more."""
+    """A file of a source that can't be read any more; `path` is its path in the manifest."""
 
-    def __init__(self, source: str, what: object) -> None:
+    def __init__(self, source: str, path: str, what: object) -> None:
         super().__init__(f"source {source}: {what}")
-        self.source = source
+        self.source, self.path = source, path
 
 
 def gather(sources: Sequence[SourceToRead], rows: pa.Table, folder: Path) -> Iterator[pa.Table]:
@@ -128,7 +128,7 @@ def gather(sources: Sequence[SourceToRead], rows: pa.Table, folder: Path) -> Ite
         wanted[name][number] = place
     with TextSpill(folder, len(names)) as spill:
         for source in sources:
-            for number, place, trace in _readable(source, _chosen_rows(source, wanted[source.name])):
+            for number, place, trace in _chosen_rows(source, wanted[source.name]):
                 if content_key(trace) != contents[place] or prompt_key(trace.prompt) != prompts[place]:
                     what = f"expected content {contents[place].hex()}, found {content_key(trace).hex()}"
                     raise RowDifferenceError(source.name, number, what)
@@ -136,11 +136,11 @@ def gather(sources: Sequence[SourceToRead], rows: pa.Table, folder: Path) -> Ite
         yield from spill.blocks(names, numbers)
 
 
-def _readable(source: SourceToRead, rows: Iterator[ChosenRow]) -> Iterator[ChosenRow]:
+def _readable(source: str, path: str, rows: Iterator[RawRow]) -> Iterator[RawRow]:
     try:
         yield from rows
     except SourceError as error:
-        raise UnreadableSourceError(source.name, error) from error
+        raise UnreadableSourceError(source, path, error) from error
 
 
 def _chosen_rows(source: SourceToRead, wanted: Mapping[int, int]) -> Iterator[ChosenRow]:
@@ -159,7 +159,7 @@ def _chosen_rows(source: SourceToRead, wanted: Mapping[int, int]) -> Iterator[Ch
             last=last - held.first_row + 1,
         )
         number = first - 1
-        for number, raw in enumerate(read, first):
+        for number, raw in enumerate(_readable(source.name, held.file.path, read), first):
             if number in wanted:
                 trace = parse(raw, source.tags)
                 if isinstance(trace, Fault):

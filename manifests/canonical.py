@@ -29,11 +29,12 @@ def parse_canonical(data: bytes, where: str) -> object:
     """
     try:
         value = json.loads(data, object_pairs_hook=_unique_keys, parse_float=_refuse, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
+        canonical = canonical_bytes(value)
+    except (FormatError, ValueError, RecursionError) as error:
         raise FormatError(
             f"{where}: not JSON of a manifest ({error}); the file is damaged or not a manifest"
         ) from error
-    if canonical_bytes(value) != data:
+    if canonical != data:
         raise FormatError(
             f"{where}: JSON that is not in canonical form; the file was rewritten, fetch it again"
         )

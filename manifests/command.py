@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn
 
@@ -67,6 +68,9 @@ def print_result(result: Mapping[str, object], lines: Sequence[str], *, as_json:
 
 def run(parser: Parser, arguments: Sequence[str] | None = None) -> int:
     """Parse, call the chosen handler (`set_defaults(handler=…)`), and turn errors into a line and an exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may not know every letter
     try:
         options = parser.parse_args(arguments)
         handler: Handler = options.handler

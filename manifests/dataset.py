@@ -77,25 +77,22 @@ def read_dataset(folder: Path, manifest: Manifest) -> Iterator[pa.Table]:
 
     Raises VerificationError at the first block that is not the manifest's, naming the first differing row.
     """
-    start = 0
+    start, rows = 0, manifest.identity.rows
     for number, block in enumerate(_blocks(folder)):
-        expected = manifest.rows.slice(start, block.num_rows)
-        if number >= len(manifest.content_blocks) or block.num_rows != min(
-            BLOCK_ROWS, manifest.identity.rows - start
-        ):
-            raise VerificationError(
-                f"{folder}: more rows than the {manifest.identity.rows} of the manifest; {_REBUILD}"
-            )
-        digest_holds = block_digest(CONTENT, block) == manifest.content_blocks[number]
-        if (fault := _first_difference(block, expected, start)) is not None or not digest_holds:
-            where = fault or f"block {number + 1}: its digest differs"
-            raise VerificationError(f"{folder}: {where}; {_REBUILD}")
+        left = rows - start
+        if number >= len(manifest.content_blocks) or block.num_rows > left:
+            raise VerificationError(f"{folder}: more rows than the {rows} of the manifest; {_REBUILD}")
+        fault = _first_difference(block, manifest.rows.slice(start, block.num_rows), start)
+        if fault is None and block.num_rows < min(BLOCK_ROWS, left):
+            fault = f"{start + block.num_rows} rows, the manifest has {rows}"
+        if fault is None and block_digest(CONTENT, block) != manifest.content_blocks[number]:
+            fault = f"block {number + 1}: its digest differs"
+        if fault is not None:
+            raise VerificationError(f"{folder}: {fault}; {_REBUILD}")
         start += block.num_rows
         yield block
-    if start != manifest.identity.rows:
-        raise VerificationError(
-            f"{folder}: {start} rows, the manifest has {manifest.identity.rows}; {_REBUILD}"
-        )
+    if start != rows:
+        raise VerificationError(f"{folder}: {start} rows, the manifest has {rows}; {_REBUILD}")
 
 
 _REBUILD = "the dataset is damaged, 'curation regenerate' rebuilds it"
@@ -125,7 +122,7 @@ def _row_groups(folder: Path) -> Iterator[pa.Table]:
                 check_columns(CONTENT, file.schema_arrow)
                 for group in range(file.num_row_groups):
                     yield file.read_row_group(group)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError, VerificationError) as error:
             raise VerificationError(
                 f"{path}: can't be read ({str(error).splitlines()[0]}); {_REBUILD}"
             ) from error
@@ -135,8 +132,7 @@ def _first_difference(block: pa.Table, expected: pa.Table, start: int) -> str | 
     """What is wrong with the first row whose text is not the one that the manifest's keys stand for."""
     names = ("source", "row", "prompt", "reasoning", "answer")
     columns = [
-        block.column(name).cast(pa.binary()) if name not in {"source", "row"} else block.column(name)
-        for name in names
+        block.column(name).cast(pa.binary()) if name != "row" else block.column(name) for name in names
     ]
     found = zip(*(column.to_pylist() for column in columns), strict=True)
     wanted = zip(
@@ -146,8 +142,10 @@ def _first_difference(block: pa.Table, expected: pa.Table, start: int) -> str | 
         zip(found, wanted, strict=True)
     ):
         where = f"row {start + place + 1} of the dataset ({its_source}:{its_row})"
-        if (source, row) != (its_source, its_row):
-            return f"{where}: expected {its_source}:{its_row}, found {source}:{row}"
+        if None in (source, row, *texts):
+            return f"{where}: a null where none may be"
+        if (source, row) != (its_source.encode(), its_row):
+            return f"{where}: expected {its_source}:{its_row}, found {source.decode(errors='replace')}:{row}"
         try:
             trace = Trace(*(text.decode() for text in texts))
         except UnicodeDecodeError:

@@ -10,17 +10,14 @@ SHORT_ID = 12
 
 
 def ledger_lines(ledger: Iterable[SourceLedger]) -> list[str]:
-    """A line a source: what came in, what each stage dropped and why, what is in the manifest."""
+    """For each source what came in and what is in the manifest, and a line for each stage that dropped rows."""
     lines = []
     for source in ledger:
-        stages = source.stages
-        steps = []
-        for stage in stages:
-            dropped = ", ".join(f"{rows:,} {reason}" for reason, rows in sorted(stage.dropped.items()))
-            if dropped:
-                steps.append(f"{stage.stage} −{sum(stage.dropped.values()):,} ({dropped})")
-        middle = "; ".join(steps) or "nothing dropped"
-        lines.append(f"  {source.source:<16} {stages[0].rows_in:>9,} rows → {source.rows:>9,}   {middle}")
+        lines.append(f"  {source.source:<16} {source.stages[0].rows_in:>10,} rows → {source.rows:,}")
+        for stage in source.stages:
+            if stage.dropped:
+                reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in sorted(stage.dropped.items()))
+                lines.append(f"    {stage.stage:<14} {-sum(stage.dropped.values()):>10,}      {reasons}")
     return lines
 
 

@@ -4,6 +4,7 @@ A folder is staged under a name that begins with a dot, every file and the folde
 into place and the parent is fsynced: whatever dies when, a reader sees the whole folder or none.
 """
 
+import errno
 import hashlib
 import os
 import secrets
@@ -97,8 +98,9 @@ def move_into_place(staged: Path, target: Path) -> bool:
         sync(Path(folder))
     try:
         staged.rename(target)
-    except OSError:
-        if target.is_dir():
+    except OSError as error:
+        # Told from the error: by now another process may have moved away what was in the way.
+        if error.errno in {errno.EEXIST, errno.ENOTEMPTY}:
             return False
         raise
     sync(target.parent)

@@ -15,6 +15,7 @@ from manifests.ledger import SourceLedger, Stage
 from manifests.tables import CONTENT, ENCODING, REJECTS, ROWS
 
 FORMAT = 1
+DETECTOR_ALGORITHM = "langdetect/1"
 HEX_64 = re.compile("[0-9a-f]{64}")
 SCHEMAS = {form.name: form.columns for form in (CONTENT, REJECTS, ROWS)}
 
@@ -136,6 +137,11 @@ def parse_identity(data: bytes, where: str) -> Identity:
     )
     for seen in (counts, algorithms, detectors, top):
         seen.finish()
+    names = {source.name for source in identity.sources}
+    if set(identity.takes) != names or not set(identity.detectors) <= names:
+        raise FormatError(
+            f"{where}: takes or detectors of other sources than {', '.join(sorted(names))}; the manifest is damaged"
+        )
     return identity
 
 
@@ -212,7 +218,9 @@ def _source(entry: "_Object") -> SourceRecord:
         pinned.finish()
     files = []
     for file in entry.objects("files"):
-        stated = "stated" in file.fields and file.take("stated") is True
+        stated = "stated" in file.fields
+        if stated and (mark := file.take("stated")) is not True:
+            raise file.wrong("stated", "true, or not there", mark)
         files.append(
             FileRecord(
                 file.text("path"),
@@ -256,6 +264,10 @@ def _ledger(entry: "_Object") -> SourceLedger:
 def _detector(entry: "_Object") -> Detector:
     detector = Detector(entry.text("algorithm"), entry.digest("profiles"))
     entry.finish()
+    if detector.algorithm != DETECTOR_ALGORITHM:
+        raise FormatError(
+            f"{entry.where}: algorithm {detector.algorithm!r} is unknown; a newer version may be needed"
+        )
     return detector
 
 
@@ -286,19 +298,19 @@ class _Object:
     def text(self, key: str) -> str:
         value = self.take(key)
         if not isinstance(value, str):
-            raise self._wrong(key, "a string", value)
+            raise self.wrong(key, "a string", value)
         return value
 
     def integer(self, key: str) -> int:
         value = self.take(key)
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise self._wrong(key, "an integer from 0", value)
+            raise self.wrong(key, "an integer from 0", value)
         return value
 
     def digest(self, key: str) -> str:
         value = self.text(key)
         if not HEX_64.fullmatch(value):
-            raise self._wrong(key, "64 hex digits", value)
+            raise self.wrong(key, "64 hex digits", value)
         return value
 
     def inner(self, key: str) -> "_Object":
@@ -307,7 +319,7 @@ class _Object:
     def objects(self, key: str) -> "list[_Object]":
         value = self.take(key)
         if not isinstance(value, list):
-            raise self._wrong(key, "a list", value)
+            raise self.wrong(key, "a list", value)
         return [_Object(item, f"{self.where}: {key} {place}") for place, item in enumerate(value, 1)]
 
     def texts(self, key: str) -> dict[str, str]:
@@ -323,5 +335,5 @@ class _Object:
                 f"{self.where}: unknown keys {sorted(self.fields)}; a newer version may be needed"
             )
 
-    def _wrong(self, key: str, expected: str, value: object) -> FormatError:
+    def wrong(self, key: str, expected: str, value: object) -> FormatError:
         return FormatError(f"{self.where}: {key} must be {expected}, found {str(value)[:80]!r}")

@@ -3,9 +3,24 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from manifests.errors import VerificationError
+from manifests.errors import FormatError, VerificationError
 
 NOT_TAKEN = "not-taken"
+
+# The stages in their order, each with the reasons for which it drops rows (FORMAT.md, section 4).
+REASONS: Mapping[str, tuple[str, ...]] = {
+    "rows": (),
+    "parse": (
+        *("too-few-fields", "too-many-fields", "null", "not-text", "invalid-utf8", "lone-surrogate"),
+        *("no-prompt", "no-reasoning", "no-answer", "tag-unopened", "tag-unclosed", "tag-repeated"),
+        *("text-before-reasoning", "text-before-answer", "text-after-answer"),
+    ),
+    "language": ("other-language", "no-language"),
+    "duplicates": ("same-content",),
+    "across": ("same-content",),
+    "disjoint": ("same-row", "same-content"),
+    "take": (NOT_TAKEN,),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +70,23 @@ def check_conservation(ledger: Sequence[SourceLedger]) -> None:
                     f"before handed on {handed_on}; the manifest is damaged"
                 )
             handed_on = stage.rows_out
+
+
+def check_stages(ledger: Sequence[SourceLedger]) -> None:
+    """Raise FormatError for a stage or reason that format 1 does not have, and for stages in another order."""
+    for source in ledger:
+        where = f"ledger of source {source.source}"
+        for stage in source.stages:
+            if stage.stage not in REASONS:
+                raise FormatError(f"{where}: stage {stage.stage!r} is unknown; a newer version may be needed")
+            if unknown := [reason for reason in stage.dropped if reason not in REASONS[stage.stage]]:
+                raise FormatError(
+                    f"{where}, stage {stage.stage}: reason {unknown[0]!r} is unknown; a newer version may be needed"
+                )
+        names = [stage.stage for stage in source.stages]
+        # A raw draw comes right after the rows.
+        others = [name for place, name in enumerate(names) if (place, name) != (1, "take")]
+        if len(set(names)) < len(names) or others != [name for name in REASONS if name in others]:
+            raise FormatError(
+                f"{where}: the stages {', '.join(names)} in this order; the manifest is damaged"
+            )

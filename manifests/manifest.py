@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from manifests.errors import FormatError, VerificationError
 from manifests.identity import HEX_64, Identity, parse_identity
-from manifests.ledger import check_conservation
+from manifests.ledger import check_conservation, check_stages
 from manifests.tables import CONTENT, REJECTS, ROWS, TableForm, check_columns, root_digest, table_digest
 
 LARGEST_JSON = 64 << 20  # bytes; the real mixes need about 20 KB
@@ -61,6 +61,7 @@ def read_manifest(folder: Path) -> Manifest:
             f"{folder}: manifest.json has the id {identity.id}, the folder another; "
             "it was renamed or changed, fetch it again"
         )
+    check_stages(identity.ledger)
     check_conservation(identity.ledger)
     rows = _read_table(folder / "rows.parquet", ROWS, identity.rows, identity.rows_digest)
     rejects = _read_table(folder / "rejects.parquet", REJECTS, identity.rejects, identity.rejects_digest)
@@ -88,7 +89,8 @@ def _read_table(path: Path, form: TableForm, rows: int, digest: str) -> pa.Table
                     f"{path}: {file.metadata.num_rows} rows, manifest.json says {rows}; fetch it again"
                 )
             table = file.read()
-    except (pa.ArrowException, OSError) as error:
+            table.validate(full=True)  # reading does not look whether text is UTF-8
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise FormatError(
             f"{path}: can't be read ({str(error).splitlines()[0]}); the manifest is damaged"
         ) from error

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from manifests import disk
 from manifests.dataset import parquet_writer, read_dataset, total_rows
-from manifests.errors import StoreError, VerificationError
+from manifests.errors import FormatError, StoreError, VerificationError
 from manifests.identity import Identity
 from manifests.manifest import Manifest, read_manifest
 from manifests.store import NamedVersion, Store, check_name, read_reference
@@ -73,7 +73,7 @@ def is_whole(dataset: Path, manifest: Manifest) -> bool:
     """Whether a folder holds exactly the dataset of a manifest."""
     try:
         total_rows(read_dataset(dataset, manifest))
-    except VerificationError:
+    except (VerificationError, OSError):  # OSError: another process is replacing it
         return False
     return True
 
@@ -88,8 +88,8 @@ def publish_manifest(store: Store, staged: Path) -> Manifest:
     disk.move_into_place(staged, target)
     try:
         return read_manifest(target)
-    except VerificationError as error:
-        raise VerificationError(
+    except (FormatError, VerificationError) as error:
+        raise type(error)(
             f"{error} (a manifest of this id was here before; move it away and build again)"
         ) from error
 

@@ -81,19 +81,15 @@ def _statements(speaker: str, names: list[str], a_good: str, a_bad: str) -> list
             lambda world: len(set(world.values())) == 2,
         ),
     ]
-    for other in others:
-        options += [
-            (f"{other} is {a_bad}.", lambda world, other=other: not world[other]),
-            (
-                f"{other} and I are of the same kind.",
-                lambda world, other=other: world[other] == world[speaker],
-            ),
-            (
-                f"I am {a_bad}, or {other} is {a_good}.",
-                lambda world, other=other: not world[speaker] or world[other],
-            ),
-        ]
-    return options
+    return options + [said for other in others for said in _statements_about(other, speaker, a_good, a_bad)]
+
+
+def _statements_about(other: str, speaker: str, a_good: str, a_bad: str) -> list[Statement]:
+    return [
+        (f"{other} is {a_bad}.", lambda world: not world[other]),
+        (f"{other} and I are of the same kind.", lambda world: world[other] == world[speaker]),
+        (f"I am {a_bad}, or {other} is {a_good}.", lambda world: not world[speaker] or world[other]),
+    ]
 
 
 _TERMS = (
@@ -152,8 +148,9 @@ def syllogism(draw: Draw) -> Trace:
     """Two premises about three groups, and whether a third sentence follows."""
     s, m, p = (draw.one(*terms) for terms in _TERMS)
     a, b = (person.name for person in draw.people(2))
-    first, second, claim, follows, why, picture = (
-        part.format(s=s, m=m, p=p, a=a, b=b) if isinstance(part, str) else part for part in draw.one(*_FORMS)
+    *premises, follows, why, picture = draw.one(*_FORMS)
+    first, second, claim, why, picture = (
+        part.format(s=s, m=m, p=p, a=a, b=b) for part in (*premises, why, picture)
     )
     if follows:
         verdict, lead, reply = (

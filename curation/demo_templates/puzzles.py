@@ -63,32 +63,24 @@ def seating(draw: Draw) -> Trace:
 
 def _seat_clues(others: list[str], anchor: str) -> list[Clue]:
     """Everything that could be said about three people beside a fixed fourth."""
-    clues: list[Clue] = []
-    for a, b in permutations(others, 2):
-        clues += [
-            (
-                f"{a} sits somewhere to the left of {b}.",
-                lambda order, a=a, b=b: order.index(a) < order.index(b),
-            ),
-            (
-                f"{a} has {b} as the next one on the right.",
-                lambda order, a=a, b=b: order.index(b) - order.index(a) == 1,
-            ),
-            (
-                f"{a} and {b} do not sit side by side.",
-                lambda order, a=a, b=b: abs(order.index(a) - order.index(b)) > 1,
-            ),
-        ]
-    for a in others:
-        clues += [
-            (f"{a} sits beside {anchor}.", lambda order, a=a: abs(order.index(a) - order.index(anchor)) == 1),
-            (
-                f"{a} does not sit beside {anchor}.",
-                lambda order, a=a: abs(order.index(a) - order.index(anchor)) > 1,
-            ),
-            (f"{a} does not sit at an end.", lambda order, a=a: order.index(a) in (1, 2)),
-        ]
-    return clues
+    clues = [clue for a, b in permutations(others, 2) for clue in _clues_about_two(a, b)]
+    return clues + [clue for a in others for clue in _clues_about_one(a, anchor)]
+
+
+def _clues_about_two(a: str, b: str) -> list[Clue]:
+    return [
+        (f"{a} sits somewhere to the left of {b}.", lambda order: order.index(a) < order.index(b)),
+        (f"{a} has {b} as the next one on the right.", lambda order: order.index(b) - order.index(a) == 1),
+        (f"{a} and {b} do not sit side by side.", lambda order: abs(order.index(a) - order.index(b)) > 1),
+    ]
+
+
+def _clues_about_one(a: str, anchor: str) -> list[Clue]:
+    return [
+        (f"{a} sits beside {anchor}.", lambda order: abs(order.index(a) - order.index(anchor)) == 1),
+        (f"{a} does not sit beside {anchor}.", lambda order: abs(order.index(a) - order.index(anchor)) > 1),
+        (f"{a} does not sit at an end.", lambda order: order.index(a) in (1, 2)),
+    ]
 
 
 _BELONGINGS = (
