@@ -95,13 +95,14 @@ def test_in_the_mixed_order_a_row_that_is_gone_moves_no_other(tmp_path: Path) ->
 @pytest.mark.parametrize("kind", ["first", "reservoir", "shuffle", "hash"])
 def test_candidates_of_a_filtered_draw_are_the_rows_that_are_left(tmp_path: Path, kind: str) -> None:
     written = traces(60)
+    written[10:14] = written[5:9]  # rows 11 to 14 as rows 6 to 9
     faulty = [Trace("", "", "") if number % 5 == 0 else trace for number, trace in enumerate(written, 1)]
     write_traces(tmp_path / "one.jsonl", faulty)
     built = build_mix(tmp_path, source("one", rows=[6, 60], take={kind: 12}), seed=11)
-    candidates = [row for row in range(6, 61) if row % 5]
+    candidates = [row for row in range(6, 61) if row % 5 and row not in range(11, 15)]
     assert numbers_of(built.manifest) == _plain(kind, candidates, 12, 11, built.manifest)
-    assert ledger_of(built.manifest)["one"][-1] == ("take", 44, 12, {"not-taken": 32})
-    assert {reason for _, reason in reasons_of(built.manifest).values()} == {"no-prompt"}
+    assert ledger_of(built.manifest)["one"][-1] == ("take", 40, 12, {"not-taken": 28})
+    assert {stage for stage, _ in reasons_of(built.manifest).values()} == {"parse", "duplicates"}
 
 
 @pytest.mark.parametrize("kind", ["first", "reservoir", "shuffle", "hash"])
@@ -109,7 +110,6 @@ def test_a_raw_draw_is_the_plain_scripts_over_all_rows_and_what_is_rejected_is_m
     tmp_path: Path, kind: str
 ) -> None:
     written = traces(60)
-    written[20:25] = written[:5]
     faulty = [Trace("", "", "") if number % 5 == 0 else trace for number, trace in enumerate(written, 1)]
     write_traces(tmp_path / "one.jsonl", faulty)
     built = build_mix(tmp_path, source("one", rows=[6, 60], draw="raw", take={kind: 30}), seed=11)

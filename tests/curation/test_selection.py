@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from curation.errors import OverlapError, RecipeError
@@ -26,6 +26,8 @@ from tests.curation.helpers import (
 )
 
 FILES = 3
+# An example costs builds: one that fails is shown as it was found, not made smaller for minutes.
+BUILDS = settings(phases=[Phase.explicit, Phase.reuse, Phase.generate])
 SETS = 5  # so few different contents that most rows are equal to some other
 
 
@@ -156,7 +158,7 @@ def as_rows(held: Sequence[Held]) -> list[tuple[str, int]]:
     return [(row.source, row.row) for row in held]
 
 
-@settings(max_examples=50)
+@settings(BUILDS, max_examples=50)
 @given(files=CONTENTS, parts=PARTS)
 @example(
     files=[(0, 0, 1), (1, 1, 0), (0, 1, 0)],
@@ -173,7 +175,7 @@ def test_of_equal_rows_the_first_sources_lowest_stays_and_the_others_name_it(
     assert ledger_of(manifest) == expected.ledger
 
 
-@settings(max_examples=40)
+@settings(BUILDS, max_examples=40)
 @given(files=CONTENTS, parts=PARTS, earlier=st.lists(PARTS, min_size=1, max_size=2), refuse=st.booleans())
 def test_what_an_earlier_manifest_holds_leaves_with_the_first_parents_first_row_named(
     tmp_path_factory: pytest.TempPathFactory,

@@ -73,7 +73,8 @@ def test_list_gives_every_manifest_by_name_and_version(store: Store, capsys: Out
     (store.root / "refs" / "apart" / "1").unlink()
     named = [(entry["name"], entry["version"], entry["id"]) for entry in entries(store, capsys)]
     assert named == [("mix", 1, A), ("mix", 2, B), ("", None, C)]
-    assert [line.split() for line in lines(store, "list", capsys=capsys)] == [
+    listed = [line.split() for line in lines(store, "list", capsys=capsys)]
+    assert [words for words in listed if words[-1] in {A, B, C}] == [
         ["mix:1", A],
         ["mix:2", B],
         ["(no", "name)", C],

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from manifests.store import Store
-from tests.training.helpers import sums, write_traces
+from tests.training.helpers import Requests, publish, sums, write_traces
 from training.models import TINY
+from training.run import RunRequest, train_adapter
 from training.settings import Settings
 from training.tokenizer import Tokenizer, train_tokenizer
 
@@ -63,3 +65,42 @@ def said() -> list[str]:
 @pytest.fixture
 def say(said: list[str]) -> Callable[[str], None]:
     return said.append
+
+
+@pytest.fixture(scope="session")
+def request_for(
+    tmp_path_factory: pytest.TempPathFactory, trace_file: Path, tokenizer: Tokenizer, small: Settings
+) -> Requests:
+    """Requests on a store with the manifests one (rows 1 to 100), two (101 to 160), and shared (96 to 120)."""
+    store = Store(tmp_path_factory.mktemp("world") / "store", behind=())
+    publish(store, "one", trace_file, (1, 100))
+    publish(store, "two", trace_file, (101, 160))
+    publish(store, "shared", trace_file, (96, 120))
+
+    def make(
+        reference: str,
+        out: Path,
+        continue_from: Path | None = None,
+        tokenizer: Tokenizer = tokenizer,
+        **changed: Any,
+    ) -> RunRequest:
+        settings = replace(small, **changed)
+        return RunRequest(store, reference, tokenizer, TINY, settings, out, continue_from)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def first(tmp_path_factory: pytest.TempPathFactory, request_for: Requests) -> Path:
+    """A finished run on one, left alone."""
+    out = tmp_path_factory.mktemp("first") / "run"
+    train_adapter(request_for("one", out), lambda _line: None)
+    return out
+
+
+@pytest.fixture(scope="session")
+def second(tmp_path_factory: pytest.TempPathFactory, request_for: Requests, first: Path) -> Path:
+    """A run on two that went on from the first."""
+    out = tmp_path_factory.mktemp("second") / "run"
+    train_adapter(request_for("two", out, first, steps=3), lambda _line: None)
+    return out

@@ -2,15 +2,19 @@
 
 import json
 import random
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from curation.build import build
 from curation.recipe_reader import parse_recipe
 from manifests.keys import Trace
 from manifests.manifest import Manifest
 from manifests.store import Store
+from training.run import RunRequest
 
+Requests = Callable[..., RunRequest]
 COLUMNS = {"prompt": "prompt", "reasoning": "reasoning", "answer": "answer"}
 
 
@@ -48,3 +52,29 @@ def sums(count: int, seed: int = 0) -> list[Trace]:
         prompt = f"Question {seed}-{number}: what is {' plus '.join(map(str, values))}?"
         traces.append(Trace(prompt, "Let me add them one by one. " + " ".join(steps), f"The sum is {total}."))
     return traces
+
+
+def record_of(run: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((run / "run.json").read_text())
+    return record
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def unfinished(run: Path, out: Path, **changed: object) -> Path:
+    """A copy of a run as it stands when it is killed behind its last checkpoint, before its record."""
+    shutil.copytree(run, out)
+    shutil.rmtree(out / "adapter")
+    record = {
+        key: value
+        for key, value in record_of(run).items()
+        if not key.startswith(("adapter", "first_", "last_"))
+    }
+    (out / "run.json").write_text(json.dumps({**record, "status": "running", **changed}))
+    return out

@@ -7,68 +7,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
-from manifests.store import Store
-from tests.training.helpers import publish, sums, write_traces
-from training.errors import OverlapError, ParentRunError, RunFolderError
+from tests.training.helpers import Requests, files_below, record_of, unfinished
+from training.errors import RunFolderError
 from training.models import TINY
 from training.network import adapter_start
-from training.run import RunRequest, train_adapter
+from training.run import train_adapter
 from training.settings import Settings
 from training.tensors import read_tensors, tensors_digest
 from training.tokenizer import Tokenizer
 from training.trainer import read_metrics
 
 ROOT = Path(__file__).parents[2]
-Requests = Callable[..., RunRequest]
 CPU = {**os.environ, "JAX_PLATFORMS": "cpu"}
-
-
-@pytest.fixture(scope="module")
-def request_for(
-    tmp_path_factory: pytest.TempPathFactory, trace_file: Path, tokenizer: Tokenizer, small: Settings
-) -> Requests:
-    """Requests on a store with the manifests one (rows 1 to 100), two (101 to 160), and shared (96 to 120)."""
-    store = Store(tmp_path_factory.mktemp("world") / "store", behind=())
-    publish(store, "one", trace_file, (1, 100))
-    publish(store, "two", trace_file, (101, 160))
-    publish(store, "shared", trace_file, (96, 120))
-
-    def make(
-        reference: str,
-        out: Path,
-        continue_from: Path | None = None,
-        tokenizer: Tokenizer = tokenizer,
-        **changed: Any,
-    ) -> RunRequest:
-        settings = replace(small, **changed)
-        return RunRequest(store, reference, tokenizer, TINY, settings, out, continue_from)
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory, request_for: Requests) -> Path:
-    """A finished run on one, left alone."""
-    out = tmp_path_factory.mktemp("first") / "run"
-    train_adapter(request_for("one", out), lambda _line: None)
-    return out
-
-
-@pytest.fixture(scope="module")
-def second(tmp_path_factory: pytest.TempPathFactory, request_for: Requests, first: Path) -> Path:
-    """A run on two that went on from the first."""
-    out = tmp_path_factory.mktemp("second") / "run"
-    train_adapter(request_for("two", out, first, steps=3), lambda _line: None)
-    return out
 
 
 @pytest.fixture
@@ -97,32 +54,6 @@ def command_for(
         return [*command, "--tokenizer", str(tokenizer_file), "--config", str(config), "--out", str(out)]
 
     return make
-
-
-def record_of(run: Path) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads((run / "run.json").read_text())
-    return record
-
-
-def files_below(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def unfinished(run: Path, out: Path, **changed: object) -> Path:
-    """A copy of a run as it stands when it is killed behind its last checkpoint, before its record."""
-    shutil.copytree(run, out)
-    shutil.rmtree(out / "adapter")
-    record = {
-        key: value
-        for key, value in record_of(run).items()
-        if not key.startswith(("adapter", "first_", "last_"))
-    }
-    (out / "run.json").write_text(json.dumps({**record, "status": "running", **changed}))
-    return out
 
 
 def test_training_lowers_the_loss_of_what_it_sees_and_of_what_it_does_not(first: Path) -> None:
@@ -267,98 +198,6 @@ def test_a_folder_that_is_no_run_is_refused_and_left_alone(
     with pytest.raises(RunFolderError, match="not a run"):
         train_adapter(request_for("one", tmp_path), say)
     assert files_below(tmp_path) == {"notes.txt": b"mine"}
-
-
-def test_a_manifest_that_overlaps_what_a_run_consumed_is_refused(
-    tmp_path: Path, request_for: Requests, first: Path, say: Callable[[str], None]
-) -> None:
-    consumed = 5 - _not_consumed(first, range(96, 101))
-    with pytest.raises(
-        OverlapError, match=f"{consumed} same rows, {consumed} same contents, first sums:9"
-    ) as caught:
-        train_adapter(request_for("shared", tmp_path / "run", first), say)
-    assert caught.value.exit_status == 1
-    assert not (tmp_path / "run").exists()
-
-
-def _not_consumed(run: Path, rows: Iterable[int]) -> int:
-    """How many of these samples of a run's manifest were held out or too long."""
-    trained = set(pq.read_table(run / "plan.parquet").column("sample").to_pylist())
-    return len(set(rows) - trained)
-
-
-def test_rows_consumed_two_runs_ago_are_refused_too(
-    tmp_path: Path, request_for: Requests, first: Path, second: Path, say: Callable[[str], None]
-) -> None:
-    assert record_of(second)["continued_from"]["adapter_digest"] == record_of(first)["adapter_digest"]
-    with pytest.raises(OverlapError):
-        train_adapter(request_for("shared", tmp_path / "run", second), say)
-
-
-def test_equal_content_from_another_file_is_an_overlap(
-    tmp_path: Path, request_for: Requests, first: Path, say: Callable[[str], None]
-) -> None:
-    asked = request_for("copied", tmp_path / "run", first)
-    publish(asked.store, "copied", write_traces(tmp_path / "copied.jsonl", sums(200)[:100][::-1]), (1, 100))
-    with pytest.raises(
-        OverlapError, match=r"0 same rows, [1-9]\d* same contents, first sums:\d+ = sums:\d+ \(same content\)"
-    ):
-        train_adapter(asked, say)
-
-
-def test_continuing_starts_from_the_adapter_with_a_schedule_of_its_own(first: Path, second: Path) -> None:
-    record = record_of(second)
-    assert record["held_out_first_loss"] < record_of(first)["held_out_first_loss"] - 1
-    assert (record["steps"], record["resumed_from"]) == (3, 0)
-    rates = [
-        [line["learning_rate"] for line in read_metrics(run / "metrics.jsonl")] for run in (first, second)
-    ]
-    assert rates[1][0] == rates[0][0]
-
-
-def test_the_folder_of_a_run_is_enough_to_continue_and_is_not_written_to(
-    tmp_path: Path, request_for: Requests, first: Path, second: Path, say: Callable[[str], None]
-) -> None:
-    moved = tmp_path / "mounted"
-    shutil.copytree(first, moved)
-    shutil.rmtree(moved / "checkpoints")
-    for path in [moved, *moved.rglob("*")]:
-        path.chmod(0o555 if path.is_dir() else 0o444)
-    before = files_below(moved)
-    record = train_adapter(request_for("two", tmp_path / "run", moved, steps=3), say)
-    assert record["adapter_digest"] == record_of(second)["adapter_digest"]
-    assert files_below(moved) == before
-
-
-def test_an_unfinished_run_can_not_be_continued(
-    tmp_path: Path, request_for: Requests, first: Path, say: Callable[[str], None]
-) -> None:
-    out = unfinished(first, tmp_path / "run")
-    with pytest.raises(ParentRunError, match="has not finished"):
-        train_adapter(request_for("two", tmp_path / "next", out), say)
-
-
-def test_an_adapter_of_another_rank_can_not_be_continued(
-    tmp_path: Path, request_for: Requests, first: Path, say: Callable[[str], None]
-) -> None:
-    with pytest.raises(ParentRunError, match="trained with rank = 4, asked for 2"):
-        train_adapter(request_for("two", tmp_path / "next", first, rank=2), say)
-    assert not (tmp_path / "next").exists()
-
-
-@pytest.mark.parametrize(
-    "name", ["adapter/adapter.safetensors", "keys.parquet", "plan.parquet", "ancestors.parquet"]
-)
-def test_a_damaged_run_can_not_be_continued(
-    tmp_path: Path, request_for: Requests, first: Path, say: Callable[[str], None], name: str
-) -> None:
-    out = tmp_path / "run"
-    shutil.copytree(first, out)
-    data = bytearray((out / name).read_bytes())
-    data[-5] ^= 1
-    (out / name).write_bytes(data)
-    with pytest.raises((ParentRunError, RunFolderError), match="the run is damaged"):
-        train_adapter(request_for("two", tmp_path / "next", out), say)
 
 
 def test_a_run_without_held_out_traces_has_no_held_out_loss(
