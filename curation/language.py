@@ -12,10 +12,9 @@ from langdetect.detector_factory import PROFILES_DIRECTORY, DetectorFactory
 from langdetect.lang_detect_exception import ErrorCode, LangDetectException
 
 from curation.recipe import Language
-from manifests.identity import Detector
+from manifests.identity import DETECTOR_ALGORITHM, Detector
 from manifests.keys import Trace
 
-ALGORITHM = "langdetect/1"
 OTHER_LANGUAGE = "other-language"
 NO_LANGUAGE = "no-language"
 _SEED = 0
@@ -45,7 +44,7 @@ class LanguageDetector:
         for name, profile in self._profiles:
             for part in (name.encode(), profile):
                 digest.update(len(part).to_bytes(8, "little") + part)
-        return Detector(ALGORITHM, digest.hexdigest())
+        return Detector(DETECTOR_ALGORITHM, digest.hexdigest())
 
     def likeliest(self, text: str) -> tuple[str, float] | None:
         """The code and the probability of the likeliest language; None when there is nothing to tell it by."""

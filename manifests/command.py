@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from manifests.errors import CommandError, StoreError, ZeroCostError
 
-INTERRUPTED = 130
+INTERRUPTED, READER_LEFT = 130, 141  # as shells report SIGINT and SIGPIPE
 Handler = Callable[[argparse.Namespace], int]
 
 
@@ -74,10 +74,14 @@ def run(parser: Parser, arguments: Sequence[str] | None = None) -> int:
     try:
         options = parser.parse_args(arguments)
         handler: Handler = options.handler
-        return handler(options)
+        status, message = handler(options), ""
+        sys.stdout.flush()
     except ZeroCostError as error:
-        status = error.exit_status
-        message = str(error)
+        status, message = error.exit_status, str(error)
+    except BrokenPipeError:
+        # Whoever read has seen enough (`| head`). What is still buffered must not be tried again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_LEFT
     except OSError as error:
         # What the modules do not foresee (a full disk, a lost mount) still has a file and a reason.
         where = f": {error.filename}" if error.filename else ""
@@ -87,5 +91,6 @@ def run(parser: Parser, arguments: Sequence[str] | None = None) -> int:
             INTERRUPTED,
             "interrupted; the same command again goes on or starts over, nothing is half-written",
         )
-    say(f"{parser.prog}: error: {message}")
+    if message:
+        say(f"{parser.prog}: error: {message}")
     return status

@@ -223,7 +223,7 @@ def _source(entry: "_Object") -> SourceRecord:
             raise file.wrong("stated", "true, or not there", mark)
         files.append(
             FileRecord(
-                file.text("path"),
+                file.path("path"),
                 file.integer("size"),
                 file.digest("sha256"),
                 file.integer("first_row"),
@@ -234,7 +234,7 @@ def _source(entry: "_Object") -> SourceRecord:
         file.finish()
     before = []
     for file in entry.objects("before"):
-        before.append((file.text("path"), file.integer("rows")))
+        before.append((file.path("path"), file.integer("rows")))
         file.finish()
     entry.finish()
     gapless = all(here.last_row + 1 == after.first_row for here, after in pairwise(files))
@@ -311,6 +311,13 @@ class _Object:
         value = self.text(key)
         if not HEX_64.fullmatch(value):
             raise self.wrong(key, "64 hex digits", value)
+        return value
+
+    def path(self, key: str) -> str:
+        """A path that stays below the folder it is looked for in."""
+        value = self.text(key)
+        if {"", ".", ".."} & set(value.split("/")) or "\0" in value:
+            raise self.wrong(key, "a relative path without '.' or '..'", value)
         return value
 
     def inner(self, key: str) -> "_Object":

@@ -53,7 +53,7 @@ class SourceLedger:
                     yield stage.stage, reason, rows
 
 
-def check_conservation(ledger: Sequence[SourceLedger]) -> None:
+def check_conservation(ledger: Sequence[SourceLedger], where: str) -> None:
     """Raise VerificationError unless every stage conserves rows and hands all it leaves to the next."""
     for source in ledger:
         handed_on: int | None = None
@@ -61,21 +61,21 @@ def check_conservation(ledger: Sequence[SourceLedger]) -> None:
             dropped = sum(stage.dropped.values())
             if stage.rows_in != stage.rows_out + dropped:
                 raise VerificationError(
-                    f"ledger of source {source.source}, stage {stage.stage}: {stage.rows_in} rows in, but "
+                    f"{where}: ledger of source {source.source}, stage {stage.stage}: {stage.rows_in} rows in, but "
                     f"{stage.rows_out} out and {dropped} dropped; the manifest is damaged"
                 )
             if handed_on is not None and stage.rows_in != handed_on:
                 raise VerificationError(
-                    f"ledger of source {source.source}, stage {stage.stage}: {stage.rows_in} rows in, but the stage "
-                    f"before handed on {handed_on}; the manifest is damaged"
+                    f"{where}: ledger of source {source.source}, stage {stage.stage}: {stage.rows_in} rows in, "
+                    f"but the stage before handed on {handed_on}; the manifest is damaged"
                 )
             handed_on = stage.rows_out
 
 
-def check_stages(ledger: Sequence[SourceLedger]) -> None:
-    """Raise FormatError for a stage or reason that format 1 does not have, and for stages in another order."""
+def check_stages(ledger: Sequence[SourceLedger], manifest: str) -> None:
+    """Raise FormatError for stages or reasons that format 1 does not have, or stages missing or in another order."""
     for source in ledger:
-        where = f"ledger of source {source.source}"
+        where = f"{manifest}: ledger of source {source.source}"
         for stage in source.stages:
             if stage.stage not in REASONS:
                 raise FormatError(f"{where}: stage {stage.stage!r} is unknown; a newer version may be needed")
@@ -86,7 +86,8 @@ def check_stages(ledger: Sequence[SourceLedger]) -> None:
         names = [stage.stage for stage in source.stages]
         # A raw draw comes right after the rows.
         others = [name for place, name in enumerate(names) if (place, name) != (1, "take")]
-        if len(set(names)) < len(names) or others != [name for name in REASONS if name in others]:
+        ordered = len(set(names)) == len(names) and others == [name for name in REASONS if name in others]
+        if not ordered or not {"rows", "parse", "take"} <= set(names):
             raise FormatError(
                 f"{where}: the stages {', '.join(names)} in this order; the manifest is damaged"
             )

@@ -61,8 +61,8 @@ def read_manifest(folder: Path) -> Manifest:
             f"{folder}: manifest.json has the id {identity.id}, the folder another; "
             "it was renamed or changed, fetch it again"
         )
-    check_stages(identity.ledger)
-    check_conservation(identity.ledger)
+    check_stages(identity.ledger, str(folder))
+    check_conservation(identity.ledger, str(folder))
     rows = _read_table(folder / "rows.parquet", ROWS, identity.rows, identity.rows_digest)
     rejects = _read_table(folder / "rejects.parquet", REJECTS, identity.rejects, identity.rejects_digest)
     _check_ledger(folder, identity, rows, rejects)

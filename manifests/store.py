@@ -23,7 +23,6 @@ from manifests.identity import HEX_64
 from manifests.manifest import Manifest, read_manifest
 
 PUBLISHED = Path(__file__).parent / "published"
-SHORTEST_PREFIX = 8
 
 _NAME = re.compile("[a-z0-9][a-z0-9-]{0,63}")
 _HEX_ALONE = re.compile("[0-9a-f]{8,}")

@@ -35,7 +35,7 @@ def refusal(folder: Path, error: type[CurationError], *sources: Mapping[str, obj
 
 
 def write_with_faults(path: Path, *, whole: int, without_answer: int, without_prompt: int = 0) -> None:
-    faulty = [EMPTY] * without_answer + [Trace("", "Because.", "Yes.")] * without_prompt
+    faulty = [Trace("", "Because.", "Yes.")] * without_prompt + [EMPTY] * without_answer
     write_traces(path, [*traces(whole), *faulty])
 
 
@@ -51,7 +51,7 @@ def test_a_stage_that_drops_more_than_half_stops_the_build_and_says_what_took_mo
         "source one: stage parse would drop 10 of 19 rows (52.6%, max_drop allows 50.0%): 7 of them no-answer"
         in message
     )
-    assert "first row 10" in message
+    assert "first row 13" in message
     assert GuardError.exit_status == 1
 
 

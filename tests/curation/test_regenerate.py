@@ -1,17 +1,21 @@
 """Sources that gave a manifest its rows, read again: unchanged, rewritten, and changed."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from manifests.keys import Trace
+from manifests.publish import publish_manifest, stage_manifest
+from manifests.tables import CONTENT, root_digest
 from tests.curation.helpers import (
     build_mix,
     change_byte,
     files_below,
     source,
+    store_at,
     texts_of,
     traces,
     write_traces,
@@ -211,3 +215,18 @@ def test_of_several_files_the_one_that_changed_the_row_is_named(
     assert status == 1
     assert line.startswith("source one, row 5: ")
     assert "b.jsonl is not the file the manifest was built from" in line
+
+
+def test_a_manifest_that_states_another_content_digest_than_its_rows_give_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever forges a manifest can make it agree with itself, but not with the sources."""
+    site = one_file(tmp_path, capsys, ".jsonl")
+    manifest, false_blocks = site.manifest, ["ab" * 32]
+    digest = root_digest(CONTENT, manifest.identity.rows, false_blocks)
+    identity = replace(manifest.identity, content_digest=digest)
+    staged = stage_manifest(tmp_path, identity, manifest.rows, manifest.rejects, false_blocks, "forged")
+    forged = Site(tmp_path, publish_manifest(store_at(site.store), staged), capsys)
+    status, line = forged.refused("--sources", f"one={tmp_path / 'data'}")
+    assert status == 1
+    assert f"content_digest is {manifest.content_digest}, expected {digest}" in line

@@ -14,6 +14,7 @@ from tests.curation.helpers import (
     run_command,
     source,
     traces,
+    write_recipe,
     write_traces,
 )
 from tests.curation.regeneration import Site, one_file
@@ -76,6 +77,18 @@ def test_a_machine_that_never_saw_the_sources_asks_for_them(jsonl: Site) -> None
     )
     assert "a.jsonl" in line
     assert jsonl.regenerate("--sources", f"one={jsonl.folder / 'data'}").status == 0
+
+
+def test_sources_are_remembered_whatever_folder_the_command_ran_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_traces(tmp_path / "here" / "data" / "one.jsonl", traces(5))
+    recipe = write_recipe(tmp_path / "here" / "recipe.toml", source("one", "data/*"))
+    monkeypatch.chdir(recipe.parent)
+    assert run_command(capsys, "build", "recipe.toml", "--store", tmp_path / "store").status == 0
+    shutil.rmtree(tmp_path / "store" / "datasets")
+    monkeypatch.chdir(tmp_path)
+    assert run_command(capsys, "regenerate", "mix", "--store", "store").status == 0
 
 
 @pytest.mark.parametrize("hint", [b"", b"no JSON", b"[]", b'{"one": 5}', b'{"two": "/"}'])

@@ -1,6 +1,8 @@
 """The commands: one JSON object or lines for people, one line for an error, and the exit status."""
 
 import json
+import shlex
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -278,14 +280,14 @@ def test_the_store_is_the_one_asked_for_else_that_of_the_environment_else_store_
 
 def test_what_a_manifest_says_of_itself_can_t_move_the_cursor(store_path: Path, capsys: Output) -> None:
     store = Store(store_path, behind=())
-    stage = Stage("rows", 3, 3, {})
+    stages = tuple(Stage(name, 3, 3, {}) for name in ("rows", "parse", "take"))
     name = HOSTILE.encode("ascii", "ignore").decode()  # keys of an identity are ASCII
     source, names = replace(APART.identity.sources[0], name=name), [[name] * 3]
     false = replace(
         APART,
         rows=APART.rows.set_column(0, APART.rows.schema.field(0), names),
         content=APART.content.set_column(0, APART.content.schema.field(0), names),
-    ).changed(sources=(source,), ledger=(SourceLedger(name, (stage,)),), takes={name: HOSTILE}, order=HOSTILE)
+    ).changed(sources=(source,), ledger=(SourceLedger(name, stages),), takes={name: HOSTILE}, order=HOSTILE)
     manifest = publish(store, false)
     receipt = json.loads((manifest.folder / "receipt.json").read_text())
     (manifest.folder / "receipt.json").write_text(json.dumps({**receipt, "name": HOSTILE + "\ud800"}))
@@ -369,3 +371,9 @@ def test_the_console_command_is_the_module(store: Store) -> None:
     assert done.returncode == 0
     assert {A, B, C} <= {entry["id"] for entry in json.loads(done.stdout)["manifests"]}
     assert sys.executable
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    command = f"{shlex.quote(sys.executable)} -m manifests list | true"
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr == ""

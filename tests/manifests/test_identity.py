@@ -250,3 +250,14 @@ def test_a_row_is_located_in_the_file_that_holds_it() -> None:
         (full, 1),
         (full, 6),
     ]
+
+
+@pytest.mark.parametrize(
+    "path", ["../rows.csv", "/rows.csv", "a/../rows.csv", "a//rows.csv", "./rows.csv", ""]
+)
+def test_a_path_that_leaves_its_folder_is_refused(path: str) -> None:
+    good = IDENTITY.data.decode()
+    record = IDENTITY.sources[0].files[0]
+    false = canonical_bytes(json.loads(good.replace(f'"path":"{record.path}"', f'"path":"{path}"')))
+    with pytest.raises(FormatError, match="path must be a relative path"):
+        parse_identity(false, "here")

@@ -26,8 +26,8 @@ def ledger(*stages: Stage) -> list[SourceLedger]:
 
 
 def test_a_ledger_that_conserves_rows_is_accepted() -> None:
-    check_conservation([GOOD, GOOD])
-    check_stages([GOOD, GOOD])
+    check_conservation([GOOD, GOOD], "here")
+    check_stages([GOOD, GOOD], "here")
 
 
 def test_the_rows_of_a_source_are_those_that_its_last_stage_left() -> None:
@@ -56,7 +56,7 @@ def test_rows_that_vanish_or_appear_within_a_stage_are_refused(stage: Stage) -> 
     with pytest.raises(
         VerificationError, match=f"ledger of source b, stage {stage.stage}: {stage.rows_in} rows in, but"
     ):
-        check_conservation(ledger(stage))
+        check_conservation(ledger(stage), "here")
 
 
 @pytest.mark.parametrize("handed_on", [3, 5, 0])
@@ -65,11 +65,11 @@ def test_rows_that_vanish_or_appear_between_two_stages_are_refused(handed_on: in
     with pytest.raises(
         VerificationError, match=r"ledger of source b, stage parse: .* the stage before handed on 4"
     ):
-        check_conservation(ledger(*stages))
+        check_conservation(ledger(*stages), "here")
 
 
 def test_the_stages_of_two_sources_have_nothing_to_do_with_each_other() -> None:
-    check_conservation(ledger(Stage("rows", 99, 99, {})))
+    check_conservation(ledger(Stage("rows", 99, 99, {})), "here")
 
 
 @given(
@@ -82,11 +82,11 @@ def test_rows_are_conserved_exactly_when_every_count_adds_up(dropped: list[dict[
     for reasons in dropped:
         stages.append(Stage("parse", rows, rows - sum(reasons.values()), reasons))
         rows = stages[-1].rows_out
-    check_conservation([SourceLedger("s", tuple(stages))])
+    check_conservation([SourceLedger("s", tuple(stages))], "here")
     assert rows == 1
     stages[-1] = Stage("parse", stages[-1].rows_in + 1, stages[-1].rows_out, stages[-1].dropped)
     with pytest.raises(VerificationError):
-        check_conservation([SourceLedger("s", tuple(stages))])
+        check_conservation([SourceLedger("s", tuple(stages))], "here")
 
 
 @pytest.mark.parametrize("stage", ["length", "decontaminate", "near", "", "Parse"])
@@ -94,7 +94,7 @@ def test_a_stage_that_format_1_does_not_have_is_refused(stage: str) -> None:
     with pytest.raises(
         FormatError, match=f"ledger of source b: stage '{stage}' is unknown; a newer version may be needed"
     ):
-        check_stages(ledger(Stage(stage, 1, 1, {})))
+        check_stages(ledger(Stage(stage, 1, 1, {})), "here")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_stage_that_format_1_does_not_have_is_refused(stage: str) -> None:
 )
 def test_a_reason_that_its_stage_does_not_have_is_refused(stage: str, reason: str) -> None:
     with pytest.raises(FormatError, match=f"ledger of source b, stage {stage}: reason '{reason}' is unknown"):
-        check_stages(ledger(Stage(stage, 1, 0, {reason: 1})))
+        check_stages(ledger(Stage(stage, 1, 0, {reason: 1})), "here")
 
 
 def stages(names: Sequence[str]) -> list[SourceLedger]:
@@ -128,7 +128,7 @@ def stages(names: Sequence[str]) -> list[SourceLedger]:
     ],
 )
 def test_the_stages_stand_in_their_order_and_a_raw_draw_comes_right_after_the_rows(names: list[str]) -> None:
-    check_stages(stages(names))
+    check_stages(stages(names), "here")
 
 
 @pytest.mark.parametrize(
@@ -140,11 +140,14 @@ def test_the_stages_stand_in_their_order_and_a_raw_draw_comes_right_after_the_ro
         ["rows", "parse", "parse", "take"],
         ["rows", "take", "parse", "take"],
         ["rows", "take", "take"],
+        ["rows", "parse"],
+        ["rows", "take"],
+        ["parse", "take"],
     ],
 )
 def test_stages_in_another_order_or_twice_are_refused(names: list[str]) -> None:
     with pytest.raises(FormatError, match=r"ledger of source b: the stages .* in this order"):
-        check_stages(stages(names))
+        check_stages(stages(names), "here")
 
 
 def test_the_reasons_of_parse_are_those_that_parsing_gives() -> None:

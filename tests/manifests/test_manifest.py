@@ -144,13 +144,14 @@ FILE = FileRecord("traces.jsonl", 1, "ab" * 32, 1, 7)
 DROPPED = [("traces", 6, "parse", "no-answer"), ("traces", 7, "parse", "no-answer")]
 
 # What is false, and the words of the error. Every digest and count is right: only the one check can say no.
+TAKEN = Stage("take", 5, 5, {})
 FALSE: dict[str, tuple[Parts, str]] = {
     "a stage that drops rows without a reason": (
-        HONEST.changed(ledger=ledger(Stage("rows", 7, 7, {}), Stage("parse", 7, 5, {"no-answer": 1}))),
+        HONEST.changed(ledger=ledger(Stage("rows", 7, 7, {}), Stage("parse", 7, 5, {"no-answer": 1}), TAKEN)),
         "7 rows in, but 5 out and 1 dropped",
     ),
     "a stage that gets fewer rows than were left": (
-        HONEST.changed(ledger=ledger(Stage("rows", 9, 9, {}), Stage("parse", 7, 5, {"no-answer": 2}))),
+        HONEST.changed(ledger=ledger(Stage("rows", 9, 9, {}), Stage("parse", 7, 5, {"no-answer": 2}), TAKEN)),
         "the stage before handed on 9",
     ),
     "a stage of a later format": (
@@ -165,12 +166,19 @@ FALSE: dict[str, tuple[Parts, str]] = {
     "a source that stands twice": (
         HONEST.changed(
             sources=HONEST.identity.sources * 2,
-            ledger=(*HONEST.identity.ledger, SourceLedger("traces", (Stage("rows", 0, 0, {}),))),
+            ledger=(
+                *HONEST.identity.ledger,
+                SourceLedger("traces", tuple(Stage(name, 0, 0, {}) for name in ("rows", "parse", "take"))),
+            ),
         ),
         "the ledger's sources are not the manifest's",
     ),
     "fewer rows than the ledger says": (
-        HONEST.changed(ledger=ledger(Stage("rows", 8, 8, {}), Stage("parse", 8, 6, {"no-answer": 2}))),
+        HONEST.changed(
+            ledger=ledger(
+                Stage("rows", 8, 8, {}), Stage("parse", 8, 6, {"no-answer": 2}), Stage("take", 6, 6, {})
+            )
+        ),
         "rows by source {'traces': 5}, the ledger says {'traces': 6}",
     ),
     "rows of an unknown source": (

@@ -212,6 +212,13 @@ def test_the_published_manifests_stand_behind_every_store(store_path: Path) -> N
     assert PUBLISHED.name == "published"
 
 
+def test_every_published_manifest_verifies_and_has_a_name() -> None:
+    published = Store(PUBLISHED, behind=())
+    named = [version.id for version in published.versions()]
+    assert sorted(set(named)) == published.ids()
+    assert [published.manifest(identifier).id for identifier in named] == named
+
+
 def test_what_stands_behind_a_store_is_found_and_its_own_comes_first(tmp_path: Path) -> None:
     behind, store = (
         Store(tmp_path / "behind", behind=()),
