@@ -1,7 +1,14 @@
-"""`python -m curation`."""
+"""The command `curation`, also as `python -m curation`."""
 
 import sys
 
-from curation.cli import main
+from manifests.command import start
 
-sys.exit(main())
+
+def main() -> int:
+    """Run the command; its exit status."""
+    return start("curation.cli")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -51,8 +51,9 @@ def build(recipe: Recipe, store: Store, progress: Progress = lambda _source, _ro
     """
     sources = [SourceRows.find(source, recipe.folder) for source in recipe.sources]
     parents = _parents(recipe, store)
+    detector = LanguageDetector()
+    _check_languages(recipe, detector)
     with disk.staging(store.root / "datasets") as dataset, disk.staging(store.root / "manifests") as staging:
-        detector = LanguageDetector()
         pools = [select(rows, recipe.seed, detector, progress) for rows in sources]
         for pool in pools:
             drop_duplicates(pool)
@@ -76,6 +77,15 @@ def build(recipe: Recipe, store: Store, progress: Progress = lambda _source, _ro
         manifest = publish_manifest(store, staged)
     remember_sources(store, manifest.id, {source.recipe.name: source.base for source in sources})
     return Built(manifest, publish_name(store, recipe.name, manifest.id))
+
+
+def _check_languages(recipe: Recipe, detector: LanguageDetector) -> None:
+    for source in recipe.sources:
+        if source.language is not None and source.language.code not in detector.codes:
+            raise RecipeError(
+                f"source {source.name}: language: expected one of {', '.join(detector.codes)}; "
+                f"found {source.language.code!r}"
+            )
 
 
 def _parents(recipe: Recipe, store: Store) -> list[Manifest]:

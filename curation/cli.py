@@ -11,7 +11,7 @@ from curation.progress import RowProgress
 from curation.recipe_reader import find_recipe, read_recipe
 from curation.regenerate import regenerate
 from curation.source_rows import SourceRows
-from manifests.command import Parser, common_flags, default_store, print_result, run, say
+from manifests.command import Parser, common_flags, default_store, path, print_result, run, say
 from manifests.describe import ledger_lines
 from manifests.identity import ledger_json
 from manifests.store import Store
@@ -45,13 +45,18 @@ def build_parser() -> Parser:
         metavar="NAME=DIR",
         help="where the files of a source are now",
     )
-    again.add_argument("--out", type=Path, metavar="DIR", help="a new folder, instead of the store's")
+    again.add_argument("--out", type=path, metavar="DIR", help="a new folder, instead of the store's")
+    again.add_argument(
+        "--allow-rewritten",
+        action="store_true",
+        help="take source files with other bytes, if every row of the manifest is the same in them",
+    )
     again.set_defaults(handler=_regenerate)
 
     demo = commands.add_parser(
         "demo-sources", parents=flags, help="write four small sources in the upstream layouts"
     )
-    demo.add_argument("directory", type=Path, metavar="DIR", help="a folder that is empty or not there yet")
+    demo.add_argument("directory", type=path, metavar="DIR", help="a folder that is empty or not there yet")
     demo.add_argument(
         "--seed", type=int, default=42, help="another seed, other traces (default: %(default)s)"
     )
@@ -111,7 +116,8 @@ def _dry_run(options: argparse.Namespace, sources: Sequence[SourceRows]) -> int:
 
 def _regenerate(options: argparse.Namespace) -> int:
     folders = dict(_named_folder(text) for text in options.sources)
-    done = regenerate(Store.open(default_store(options.store)), options.manifest, folders, options.out)
+    store = Store.open(default_store(options.store))
+    done = regenerate(store, options.manifest, folders, options.out, allow_rewritten=options.allow_rewritten)
     manifest = done.manifest
     result = {
         "id": manifest.id,

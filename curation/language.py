@@ -46,6 +46,11 @@ class LanguageDetector:
                 digest.update(len(part).to_bytes(8, "little") + part)
         return Detector(DETECTOR_ALGORITHM, digest.hexdigest())
 
+    @property
+    def codes(self) -> list[str]:
+        """The languages that can be told, sorted: the profiles are named after them."""
+        return [name for name, _ in self._profiles]
+
     def likeliest(self, text: str) -> tuple[str, float] | None:
         """The code and the probability of the likeliest language; None when there is nothing to tell it by."""
         detector = self._factory.create()

@@ -38,6 +38,7 @@ _SELECTING_TOP = ("order", "seed")
 _SELECTING_SOURCE = ("name", "header", "columns", "tags", "rows", "draw", "language", "duplicates", "take")
 T = TypeVar("T")
 
+_MOST_DECIMALS = 100
 _LONGEST_SHOWN = 80  # characters of a wrong value in a message
 _COMMIT = re.compile("[0-9a-f]{40}")
 _LANGUAGE = re.compile("[a-z]{2}(-[a-z]{2})?")
@@ -206,7 +207,10 @@ def _rows(table: "_Table") -> tuple[int, int] | None:
     if value is None:
         return None
     match value:
-        case [int(first), int(last)] if 1 <= first <= last and bool not in {type(first), type(last)}:
+        case [int(first), int(last)] if 1 <= first <= last <= LARGEST_SEED and bool not in {
+            type(first),
+            type(last),
+        }:
             return first, last
         case _:
             raise table.wrong("rows", value, "[first, last], counted from 1, both included")
@@ -270,8 +274,9 @@ def _share(table: "_Table", key: str, default: Decimal) -> Decimal:
         or not isinstance(value, int | Decimal)
         or Decimal(value).is_nan()
         or not 0 <= value <= 1
+        or -int(Decimal(value).as_tuple().exponent) > _MOST_DECIMALS
     ):
-        raise table.wrong(key, value, "a share from 0.0 to 1.0")
+        raise table.wrong(key, value, f"a share from 0.0 to 1.0 with at most {_MOST_DECIMALS} decimals")
     return Decimal(value)
 
 

@@ -29,7 +29,8 @@ Files: TypeAlias = dict[str, list[SourceFile]]
 class Regenerated:
     """A dataset that is the manifest's, row by row.
 
-    `rewritten` names source files whose bytes changed, but not the rows; `was_whole` says that nothing had to be done.
+    `rewritten` names source files with other bytes and the same rows, where that was allowed; `was_whole` says that
+    nothing had to be done.
     """
 
     manifest: Manifest
@@ -39,12 +40,18 @@ class Regenerated:
 
 
 def regenerate(
-    store: Store, reference: str, folders: Mapping[str, Path], out: Path | None = None
+    store: Store,
+    reference: str,
+    folders: Mapping[str, Path],
+    out: Path | None = None,
+    *,
+    allow_rewritten: bool = False,
 ) -> Regenerated:
     """Rebuild the dataset of a manifest, into the store or into a new folder `out`.
 
     `folders` says where sources lie; of the others, this machine remembers where it had them. Raises RegenerationError,
-    and publishes nothing, when a source no longer gives the manifest's rows; SourceError when one is not to be found.
+    and publishes nothing, when a source no longer gives the manifest's rows, or when its files have other bytes (unless
+    `allow_rewritten` says that equal rows are enough); SourceError when a source is not to be found.
     """
     manifest = store.manifest(reference)
     if unknown := [name for name in folders if manifest.identity.source(name) is None]:
@@ -60,6 +67,8 @@ def regenerate(
     parent = store.root / "datasets" if out is None else out.parent
     with disk.staging(parent) as staging, disk.staging(parent) as spill:
         _rebuild(manifest, found, changed, staging, spill)
+        if changed and not allow_rewritten:
+            raise _rewritten(manifest, changed)
         if out is None:
             folder = publish_dataset(store, staging, manifest)
         elif disk.move_into_place(staging, out):
@@ -149,4 +158,18 @@ def _explain(error: Exception, source: str, path: str, changed: Mapping[str, lis
         cause = (
             "its files are unchanged, so this version reads them differently; use the one the receipt names"
         )
-    return f"{error}: {cause}; nothing was written"
+    # A reader's own advice ("mend 'columns'") is for recipes; the recipe of a manifest was right once.
+    what = str(error).rpartition("; ")[0] if isinstance(error, UnreadableSourceError) else str(error)
+    return f"{what}: {cause}; nothing was written"
+
+
+def _rewritten(manifest: Manifest, changed: Mapping[str, list[str]]) -> RegenerationError:
+    name, files = next(iter(changed.items()))
+    source = manifest.identity.source(name)
+    record = next(file for file in source.files if file.path == files[0]) if source else None
+    rows = f"rows {record.first_row} to {record.last_row}" if record else "rows"
+    return RegenerationError(
+        f"source {name}, {rows}: {files[0]} is not the file the manifest was built from (SHA-256 differs), though "
+        "every row that the manifest takes from it reads the same; get that file, or say --allow-rewritten; "
+        "nothing was written"
+    )

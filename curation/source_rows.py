@@ -54,7 +54,12 @@ class SourceRows:
                     self._before.append((file.path, held))
                     row += held
                     continue
-            size, sha256 = sha256_file(file.here)
+            try:
+                size, sha256 = sha256_file(file.here)
+            except OSError as error:
+                raise SourceError(
+                    f"source {self.recipe.name}: {file.here}: can't be read ({error.strerror}); check its permissions"
+                ) from error
             file_first, row = row + 1, max(row, first - 1)
             wanted_last = None if last is None else last - file_first + 1
             for raw in read_rows(

@@ -108,10 +108,10 @@ class RowDifferenceError(Exception):
 
 
 class UnreadableSourceError(SourceError):
-    """A file of a source that can't be read any more; `path` is its path in the manifest."""
+    """A file of a source that can't be read any more; `path` is its path in the manifest, `row` the row wanted."""
 
-    def __init__(self, source: str, path: str, what: object) -> None:
-        super().__init__(f"source {source}: {what}")
+    def __init__(self, source: str, path: str, row: int, what: object) -> None:
+        super().__init__(f"source {source}, row {row}: {what}")
         self.source, self.path = source, path
 
 
@@ -136,11 +136,14 @@ def gather(sources: Sequence[SourceToRead], rows: pa.Table, folder: Path) -> Ite
         yield from spill.blocks(names, numbers)
 
 
-def _readable(source: str, path: str, rows: Iterator[RawRow]) -> Iterator[RawRow]:
+def _readable(source: str, path: str, rows: Iterator[RawRow], first: int) -> Iterator[tuple[int, RawRow]]:
+    """The rows with their numbers, from `first`; an error of their file names the row at which it came."""
+    number = first - 1
     try:
-        yield from rows
+        for number, raw in enumerate(rows, first):
+            yield number, raw
     except SourceError as error:
-        raise UnreadableSourceError(source, path, error) from error
+        raise UnreadableSourceError(source, path, number + 1, error) from error
 
 
 def _chosen_rows(source: SourceToRead, wanted: Mapping[int, int]) -> Iterator[ChosenRow]:
@@ -159,7 +162,7 @@ def _chosen_rows(source: SourceToRead, wanted: Mapping[int, int]) -> Iterator[Ch
             last=last - held.first_row + 1,
         )
         number = first - 1
-        for number, raw in enumerate(_readable(source.name, held.file.path, read), first):
+        for number, raw in _readable(source.name, held.file.path, read, first):
             if number in wanted:
                 trace = parse(raw, source.tags)
                 if isinstance(trace, Fault):

@@ -1,7 +1,14 @@
-"""`python -m manifests`."""
+"""The command `manifests`, also as `python -m manifests`."""
 
 import sys
 
-from manifests.cli import main
+from manifests.command import start
 
-sys.exit(main())
+
+def main() -> int:
+    """Run the command; its exit status."""
+    return start("manifests.cli")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

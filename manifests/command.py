@@ -5,10 +5,14 @@ error; an error is one line, with the control characters of its data escaped.
 """
 
 import argparse
+import importlib
 import json
 import os
+import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn
@@ -39,7 +43,7 @@ def common_flags() -> Parser:
     """The flags that every command takes, for `parents=[…]`."""
     flags = Parser(add_help=False)
     flags.add_argument(
-        "--store", type=Path, metavar="DIR", help="the store (default: $ZEROCOST_STORE, else ./store)"
+        "--store", type=path, metavar="DIR", help="the store (default: $ZEROCOST_STORE, else ./store)"
     )
     flags.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return flags
@@ -49,7 +53,11 @@ def default_store(chosen: Path | None) -> Path:
     """The store a command works on: `--store`, else `$ZEROCOST_STORE`, else `./store`."""
     if chosen is not None:
         return chosen
-    return Path(os.environ.get("ZEROCOST_STORE") or "store")
+    text = os.environ.get("ZEROCOST_STORE") or "store"
+    try:
+        return path(text)
+    except argparse.ArgumentTypeError as error:
+        raise CommandError(f"ZEROCOST_STORE: {error}; set it to a folder") from error
 
 
 def say(line: str) -> None:
@@ -66,6 +74,39 @@ def print_result(result: Mapping[str, object], lines: Sequence[str], *, as_json:
             print(printable(line))
 
 
+def path(text: str) -> Path:
+    """The value of a flag as a path; argparse turns the complaint into one line."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not UTF-8; rename it") from None
+    if not text:
+        raise argparse.ArgumentTypeError("empty; give a path")
+    return Path(text)
+
+
+def start(module: str) -> int:
+    """Import the module of a command and run its `main`; Ctrl-C while the libraries are imported is no traceback."""
+    try:
+        status: int = importlib.import_module(module).main()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return status
+
+
+@contextmanager
+def _termination_as_interrupt() -> Iterator[None]:
+    """SIGTERM ends a command the way Ctrl-C does: what it had staged is cleaned up, and it says so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def run(parser: Parser, arguments: Sequence[str] | None = None) -> int:
     """Parse, call the chosen handler (`set_defaults(handler=…)`), and turn errors into a line and an exit status."""
     for stream in (sys.stdout, sys.stderr):
@@ -74,7 +115,8 @@ def run(parser: Parser, arguments: Sequence[str] | None = None) -> int:
     try:
         options = parser.parse_args(arguments)
         handler: Handler = options.handler
-        status, message = handler(options), ""
+        with _termination_as_interrupt():
+            status, message = handler(options), ""
         sys.stdout.flush()
     except ZeroCostError as error:
         status, message = error.exit_status, str(error)

@@ -52,7 +52,8 @@ class Manifest:
 def read_manifest(folder: Path) -> Manifest:
     """Read and verify a manifest.
 
-    Raises FormatError for bytes that are no manifest of this format, VerificationError for one that contradicts itself.
+    Raises FormatError for a `manifest.json` that is none of this format, VerificationError for whatever is damaged,
+    missing or contradicts it.
     """
     data = _read_json(folder / "manifest.json")
     identity = parse_identity(data, str(folder / "manifest.json"))
@@ -77,7 +78,9 @@ def _read_json(path: Path) -> bytes:
             raise FormatError(f"{path}: larger than {LARGEST_JSON} bytes; not a manifest")
         return path.read_bytes()
     except OSError as error:
-        raise FormatError(f"{path}: can't be read ({error.strerror}); the manifest is incomplete") from error
+        raise VerificationError(
+            f"{path}: can't be read ({error.strerror}); the manifest is incomplete"
+        ) from error
 
 
 def _read_table(path: Path, form: TableForm, rows: int, digest: str) -> pa.Table:
@@ -91,7 +94,7 @@ def _read_table(path: Path, form: TableForm, rows: int, digest: str) -> pa.Table
             table = file.read()
             table.validate(full=True)  # reading does not look whether text is UTF-8
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise FormatError(
+        raise VerificationError(
             f"{path}: can't be read ({str(error).splitlines()[0]}); the manifest is damaged"
         ) from error
     observed, _ = table_digest(form, table)
@@ -151,9 +154,11 @@ def _read_receipt(path: Path) -> dict[str, object]:
     try:
         receipt = json.loads(_read_json(path))
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"{path}: not JSON ({error}); the manifest is damaged, fetch it again") from error
+        raise VerificationError(
+            f"{path}: not JSON ({error}); the manifest is damaged, fetch it again"
+        ) from error
     if not isinstance(receipt, dict) or not isinstance(receipt.get("blocks"), dict):
-        raise FormatError(f"{path}: not a receipt; the manifest is damaged, fetch it again")
+        raise VerificationError(f"{path}: not a receipt; the manifest is damaged, fetch it again")
     return receipt
 
 
@@ -163,7 +168,7 @@ def _content_blocks(folder: Path, identity: Identity, receipt: dict[str, object]
     if not isinstance(content, list) or not all(
         isinstance(text, str) and HEX_64.fullmatch(text) for text in content
     ):
-        raise FormatError(
+        raise VerificationError(
             f"{folder / 'receipt.json'}: no list of block digests; the manifest is damaged, fetch it again"
         )
     if root_digest(CONTENT, identity.rows, content) != identity.content_digest:

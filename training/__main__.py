@@ -1,7 +1,14 @@
-"""`python -m training`."""
+"""The command `training`, also as `python -m training`."""
 
 import sys
 
-from training.cli import main
+from manifests.command import start
 
-sys.exit(main())
+
+def main() -> int:
+    """Run the command; its exit status."""
+    return start("training.cli")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,10 +5,9 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 
 from manifests import disk
-from manifests.command import Parser, common_flags, default_store, print_result, run, say
+from manifests.command import Parser, common_flags, default_store, path, print_result, run, say
 from manifests.store import Store
 from training.errors import SettingsError
 from training.models import MODELS, Model, model_of
@@ -44,13 +43,13 @@ def _parser() -> Parser:
     training.add_argument(
         "--continue",
         dest="continue_from",
-        type=Path,
+        type=path,
         metavar="RUN",
         help="start from the adapter of a finished run",
     )
     training.add_argument(
         "--out",
-        type=Path,
+        type=path,
         required=True,
         metavar="RUN",
         help="the run's folder; an unfinished run in it goes on",
@@ -75,7 +74,7 @@ def _parser() -> Parser:
         metavar="N",
         help=f"pieces (default: {DEMO_VOCABULARY})",
     )
-    tokenizer.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write")
+    tokenizer.add_argument("--out", type=path, required=True, metavar="FILE", help="the file to write")
     tokenizer.set_defaults(handler=_tokenizer)
     return parser
 
@@ -83,11 +82,11 @@ def _parser() -> Parser:
 def _add_plan_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID", help="name, name:version, id or the beginning of an id")
     parser.add_argument(
-        "--tokenizer", type=Path, metavar="FILE", help="a SentencePiece model (default with tiny: the demo's)"
+        "--tokenizer", type=path, metavar="FILE", help="a SentencePiece model (default with tiny: the demo's)"
     )
     parser.add_argument("--length", type=int, metavar="N", help="tokens in a row of a batch")
     parser.add_argument("--steps", type=int, metavar="N", help="steps of the run (default: its epochs)")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML; flags win over it")
+    parser.add_argument("--config", type=path, metavar="FILE", help="settings as TOML; flags win over it")
 
 
 def _run(options: argparse.Namespace) -> int:

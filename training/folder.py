@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 
 from manifests import disk
 from training.errors import RunFolderError
+from training.tensors import Tensor, read_tensors, tensors_digest
 
 FORMAT = 1
 RECORD = "run.json"
@@ -54,10 +55,9 @@ def read_record(path: Path) -> Record:
     try:
         record = json.loads((path / RECORD).read_bytes())
     except FileNotFoundError:
-        raise RunFolderError(
-            f"{path}: not a run (no {RECORD} in it), and not empty; take another folder"
-        ) from None
-    except (OSError, ValueError) as error:
+        what = f"no {RECORD} in it, and not empty" if path.is_dir() else "there is no such folder"
+        raise RunFolderError(f"{path}: not a run ({what}); take another folder") from None
+    except (OSError, ValueError, RecursionError) as error:
         raise RunFolderError(f"{path / RECORD}: can't be read ({error}); take another folder") from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise RunFolderError(
@@ -111,6 +111,17 @@ def read_table(path: Path, record: Record, name: str) -> pa.Table:
             f"{path / name}: SHA-256 {observed}, {RECORD} says {expected}; the run is damaged"
         )
     return pq.read_table(path / name)
+
+
+def check_adapter(path: Path, record: Record) -> dict[str, Tensor]:
+    """The adapter of a finished run. Raises `RunFolderError` when it is missing or not the one of the record."""
+    adapter = read_tensors(path / ADAPTER)
+    if (digest := tensors_digest(adapter)) != record.get("adapter_digest"):
+        raise RunFolderError(
+            f"{path / ADAPTER}: adapter digest {digest}, {RECORD} says {record.get('adapter_digest')}; "
+            "the run is damaged"
+        )
+    return adapter
 
 
 @contextmanager

@@ -7,9 +7,9 @@ import pyarrow as pa
 
 from manifests.audit import examples, overlap
 from training.errors import OverlapError, ParentRunError
-from training.folder import ADAPTER, FINISHED, Record, read_record, read_table
+from training.folder import FINISHED, Record, check_adapter, read_record, read_table
 from training.plan import Batches
-from training.tensors import Tensor, read_tensors, tensors_digest
+from training.tensors import Tensor
 
 INHERITED = ("model", "base_digest", "tokenizer", "settings.rank", "settings.alpha")
 
@@ -34,19 +34,14 @@ class ParentRun:
 def open_parent(path: Path) -> ParentRun:
     """A run as a parent; its folder alone is enough, and is only read.
 
-    Raises `ParentRunError` for a run that has not finished or an adapter that is not its own, `RunFolderError` for a
-    folder that is no run or a damaged one.
+    Raises `ParentRunError` for a run that has not finished, `RunFolderError` for a folder that is no run or damaged.
     """
     record = read_record(path)
     if record.get("status") != FINISHED:
         raise ParentRunError(
             f"{path}: the run has not finished; start it again to finish it, then continue from it"
         )
-    adapter = read_tensors(path / ADAPTER)
-    if (digest := tensors_digest(adapter)) != record["adapter_digest"]:
-        raise ParentRunError(
-            f"{path / ADAPTER}: adapter digest {digest}, run.json says {record['adapter_digest']}; the run is damaged"
-        )
+    adapter = check_adapter(path, record)
     batches = Batches(read_table(path, record, "plan.parquet"))
     keys = read_table(path, record, "keys.parquet")
     trained = keys.take(pa.array(batches.samples(batches.steps) - 1))

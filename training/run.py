@@ -64,6 +64,7 @@ def train_adapter(request: RunRequest, say: Callable[[str], None]) -> Record:
             resources.enter_context(folder.locked(request.out))
         record = folder.open_run(request.out, asked)
         if record is not None and record["status"] == folder.FINISHED:
+            folder.check_adapter(request.out, record)
             say(f"{request.out}: finished before, nothing to do")
             return record
         keys = row_keys(manifest).table

@@ -12,7 +12,7 @@ import safetensors
 import safetensors.numpy
 
 from manifests.disk import replace_file
-from training.errors import ParentRunError
+from training.errors import RunFolderError
 
 Tensor = npt.NDArray[np.float32]
 
@@ -68,9 +68,9 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file. Raises `ParentRunError` when it can't be read as one."""
+    """The tensors of a safetensors file. Raises `RunFolderError` when it can't be read as one."""
     try:
         tensors: dict[str, Tensor] = safetensors.numpy.load_file(path)
     except (OSError, safetensors.SafetensorError) as error:
-        raise ParentRunError(f"{path}: can't be read as an adapter ({error})") from error
+        raise RunFolderError(f"{path}: can't be read as an adapter ({error})") from error
     return tensors

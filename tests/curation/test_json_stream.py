@@ -61,8 +61,53 @@ def test_a_text_cut_anywhere_is_refused(monkeypatch: pytest.MonkeyPatch, text: s
             values_of(text[:length])
 
 
-@given(text=st.text(alphabet='[]{}",:1ab \n\\', max_size=14))
-def test_what_is_no_list_or_object_of_json_is_refused_and_what_is_one_is_read(text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        *[
+            "",
+            "null",
+            '"a"',
+            "x}",
+            "[1 2]",
+            "[1;2]",
+            "[,1]",
+            "[1,]",
+            "[1,,2]",
+            "[1}",
+            "[1]]",
+            "[] []",
+            "{}{}",
+        ],
+        *['{"a" 1}', '{"a";1}', "{1:2}", '{"a":1 "b":2}', '{"a":1;"b":2}', '{"a":1]', '{"a":1,}'],
+    ],
+)
+def test_what_breaks_a_rule_of_json_between_the_rows_is_refused(text: str) -> None:
+    with pytest.raises(JsonStreamError):
+        values_of(text)
+
+
+SAMPLES = [
+    "[]",
+    "{}",
+    '[{"a": 1}, [2, "b"]]',
+    '{"a": {"b": 1}, "b": "a"}',
+    " [ null , 1.5 ] ",
+    '{"a":1,"a":2}',
+]
+
+
+@given(
+    sample=st.sampled_from(SAMPLES),
+    start=st.integers(0, 24),
+    length=st.integers(0, 2),
+    put=st.text(alphabet='[]{}",:1ab \n\\', max_size=2),
+)
+def test_what_is_no_list_or_object_of_json_is_refused_and_what_is_one_is_read(
+    sample: str, start: int, length: int, put: str
+) -> None:
+    """Lists and objects with a little change at one place: often no JSON any more, often another JSON."""
+    text = sample[:start] + put + sample[start + length :]
     try:
         whole = json.loads(text, object_pairs_hook=_members)
     except json.JSONDecodeError:

@@ -77,7 +77,7 @@ def test_no_filter_and_no_draw_runs(tmp_path: Path, capsys: pytest.CaptureFixtur
     write_traces(
         path, [trace if row in chosen else Trace("", "", "") for row, trace in enumerate(written, 1)]
     )
-    outcome = site.regenerate()
+    outcome = site.regenerate("--allow-rewritten")
     assert outcome.status == 0
     assert outcome.result["rewritten_sources"] == ["one: one.jsonl"]
 
@@ -125,13 +125,16 @@ def test_a_changed_byte_that_breaks_a_row_is_refused_with_source_and_row(
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_a_changed_byte_of_another_row_is_told_and_does_no_harm(
+def test_a_changed_byte_of_another_row_is_refused_unless_equal_rows_are_enough(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str
 ) -> None:
     site = one_file(tmp_path, capsys, suffix)
     for text in ("Frage 2: what", "Frage 12: what"):
         change_byte(tmp_path / "data" / f"a{suffix}", text, text.replace("what", "that"))
-    outcome = site.regenerate()
+    status, line = site.refused()
+    assert status == 1
+    assert line.startswith(f"source one, rows 1 to 10: a{suffix} is not the file the manifest was built from")
+    outcome = site.regenerate("--allow-rewritten")
     assert outcome.status == 0
     assert outcome.result["rewritten_sources"] == [f"one: a{suffix}"]
     assert (
@@ -140,13 +143,14 @@ def test_a_changed_byte_of_another_row_is_told_and_does_no_harm(
     assert site.dataset.is_dir()
 
 
-def test_a_rewritten_parquet_with_the_same_rows_is_told_and_does_no_harm(
+def test_a_rewritten_parquet_with_the_same_rows_is_taken_where_that_is_allowed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     site = one_file(tmp_path, capsys, ".parquet")
     path = tmp_path / "data" / "a.parquet"
     pq.write_table(pq.read_table(path), path, row_group_size=5, compression="zstd")
-    outcome = site.regenerate()
+    assert site.refused()[0] == 1
+    outcome = site.regenerate("--allow-rewritten")
     assert outcome.status == 0
     assert outcome.result["content_digest"] == site.manifest.content_digest
     assert outcome.result["rewritten_sources"] == ["one: a.parquet"]
@@ -184,7 +188,8 @@ def test_a_source_that_was_cut_is_refused_with_its_name(
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     status, line = site.refused()
     assert status == 1
-    assert "source one: " in line
+    assert line.startswith("source one, row ")
+    assert "mend" not in line
     assert f"a{suffix} is not the file the manifest was built from" in line
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from manifests import disk
 from manifests.dataset import total_rows, write_blocks
-from manifests.errors import FormatError, ManifestError, StoreError, VerificationError
+from manifests.errors import ManifestError, StoreError, VerificationError
 from manifests.manifest import read_manifest
 from manifests.publish import publish_dataset, publish_manifest, publish_name
 from manifests.store import Store
@@ -199,7 +199,7 @@ def test_a_version_that_somebody_else_took_meanwhile_is_theirs(
 def test_a_manifest_that_does_not_verify_is_not_published(store: Store, tmp_path: Path) -> None:
     staged = FIRST.write(tmp_path)
     (staged / "rows.parquet").write_bytes(b"PAR1")
-    with pytest.raises(FormatError):
+    with pytest.raises(VerificationError):
         publish_manifest(store, staged)
     assert store.ids() == []
 

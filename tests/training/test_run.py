@@ -126,6 +126,22 @@ def test_a_run_killed_behind_its_last_checkpoint_is_finished(
     assert {**record, "resumed_from": 0} == record_of(first)
 
 
+def test_a_finished_run_whose_adapter_was_damaged_or_lost_is_not_called_finished(
+    tmp_path: Path, request_for: Requests, first: Path, say: Callable[[str], None]
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(first, out)
+    adapter = out / "adapter" / "adapter.safetensors"
+    data = bytearray(adapter.read_bytes())
+    data[-1] ^= 1
+    adapter.write_bytes(data)
+    with pytest.raises(RunFolderError, match="the run is damaged"):
+        train_adapter(request_for("one", out), say)
+    adapter.unlink()
+    with pytest.raises(RunFolderError, match="can't be read as an adapter"):
+        train_adapter(request_for("one", out), say)
+
+
 @pytest.mark.parametrize(
     ("changed", "named"),
     [

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import safetensors
 
-from training.errors import ParentRunError
+from training.errors import RunFolderError
 from training.tensors import draw_uniform, read_tensors, tensors_digest, write_tensors
 
 TENSORS = {
@@ -67,5 +67,5 @@ def test_equal_tensors_give_equal_files(tmp_path: Path) -> None:
 def test_a_file_that_is_no_adapter_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"no tensors")
     for name in ("x", "missing"):
-        with pytest.raises(ParentRunError, match="can't be read as an adapter"):
+        with pytest.raises(RunFolderError, match="can't be read as an adapter"):
             read_tensors(tmp_path / name)
