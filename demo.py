@@ -87,7 +87,7 @@ def _run_chain(folder: Path) -> None:
 
     _headline("Where everything lies")
     for what, path in (
-        ("sources", HERE / "curation" / "demo"),
+        ("sources", HERE / "curation" / "demo" / "files"),
         ("recipes", HERE / "curation" / "recipes"),
         ("manifests", store / "manifests"),
         ("datasets", store / "datasets"),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from curation.build import build
-from curation.demo_sources import write_demo_sources
+from curation.demo.sources import write_demo_sources
 from curation.errors import CurationError
 from curation.progress import RowProgress
 from curation.recipe_reader import find_recipe, read_recipe

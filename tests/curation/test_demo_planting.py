@@ -7,7 +7,7 @@ from pathlib import Path
 import langdetect
 import pytest
 
-from curation.demo_sources import Truth, write_demo_sources
+from curation.demo.sources import Truth, write_demo_sources
 from tests.curation.demo_reader import Fields, Place, Trace, parse, read_all, read_traces
 
 

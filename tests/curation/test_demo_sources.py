@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import curation
-from curation.demo_sources import Truth, write_demo_sources
+from curation.demo.sources import Truth, write_demo_sources
 from curation.errors import DemoSourcesError
 from tests.curation.demo_reader import PARQUET_FILES, Fields, read_all, read_traces
 
-SHIPPED = Path(curation.__file__).parent / "demo"
+SHIPPED = Path(curation.__file__).parent / "demo" / "files"
 TEXT_FILES = {
     "raiden/raiden.csv": "4637ca4e9cc7e6da9599d27e4d5ffe8b418c2d3367bda0e6328caa6ddc182af5",
     "openo1/openo1.jsonl": "b91ccc75c589732eb050b9b0136ec0299dd8a71e217fceb1d5e2995fe7ffa913",
@@ -65,7 +65,7 @@ def digests(directory: Path) -> dict[str, str]:
 def test_the_same_seed_gives_the_same_bytes_in_any_environment(
     directory: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    call = "import sys, pathlib; from curation.demo_sources import *; write_demo_sources(pathlib.Path(sys.argv[1]))"
+    call = "import sys, pathlib; from curation.demo.sources import *; write_demo_sources(pathlib.Path(sys.argv[1]))"
     subprocess.run(
         [sys.executable, "-c", call, tmp_path / "again"],
         check=True,

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.demo_templates import FOREIGN, LONG, SHORT, Draw, Template, Trace
-from curation.demo_templates.wording import clock, decimal, duration, listing, money, ordinal, plural
+from curation.demo.templates import FOREIGN, LONG, SHORT, Draw, Template, Trace
+from curation.demo.templates.wording import clock, decimal, duration, listing, money, ordinal, plural
 
 ENGLISH = (*LONG, *(template for _, template in SHORT))
 ALL = (*ENGLISH, *(template for templates in FOREIGN.values() for template in templates))

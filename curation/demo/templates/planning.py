@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from itertools import combinations, pairwise, permutations
 
-from curation.demo_templates.draw import Draw, Trace
-from curation.demo_templates.wording import clock, duration, listing, plural
+from curation.demo.templates.draw import Draw, Trace
+from curation.demo.templates.wording import clock, duration, listing, plural
 
 _MENUS = (
     ("a roast", (("heat the oven", 12, 20), ("roast", 75, 140), ("let the meat rest", 10, 25))),

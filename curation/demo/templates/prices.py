@@ -3,8 +3,8 @@
 from fractions import Fraction
 from itertools import combinations
 
-from curation.demo_templates.draw import Draw, Trace
-from curation.demo_templates.wording import decimal, listing, money
+from curation.demo.templates.draw import Draw, Trace
+from curation.demo.templates.wording import decimal, listing, money
 
 _SHOPS = (  # goods with their cheapest and dearest price, in steps of 5 cents
     (

@@ -3,8 +3,8 @@
 from fractions import Fraction
 from itertools import pairwise
 
-from curation.demo_templates.draw import Draw, Trace
-from curation.demo_templates.wording import decimal, listing, ordinal, plural
+from curation.demo.templates.draw import Draw, Trace
+from curation.demo.templates.wording import decimal, listing, ordinal, plural
 
 _NUMBER_NAMES = "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"
 

@@ -4,8 +4,8 @@ import calendar
 import datetime
 import math
 
-from curation.demo_templates.draw import Draw, Trace
-from curation.demo_templates.wording import MONTHS, WEEKDAYS, clock, duration, listing, ordinal, plural
+from curation.demo.templates.draw import Draw, Trace
+from curation.demo.templates.wording import MONTHS, WEEKDAYS, clock, duration, listing, ordinal, plural
 
 _EVENTS = (
     "a library book is due",

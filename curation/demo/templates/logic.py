@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from itertools import product
 
-from curation.demo_templates.draw import Draw, Trace
-from curation.demo_templates.wording import capital, listing
+from curation.demo.templates.draw import Draw, Trace
+from curation.demo.templates.wording import capital, listing
 
 World = dict[str, bool]
 Statement = tuple[str, Callable[[World], bool]]

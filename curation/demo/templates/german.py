@@ -1,6 +1,6 @@
 """Traces in German: shopping, weekdays, heads and legs, meeting on the way."""
 
-from curation.demo_templates.draw import Draw, Trace
+from curation.demo.templates.draw import Draw, Trace
 
 _NAMES = "Anna", "Lukas", "Katrin", "Moritz", "Greta", "Jan", "Sabine", "Florian", "Heike", "Stefan"
 _DAYS = "Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"

@@ -7,8 +7,8 @@ scattered. A row that repeats another comes later than it, and no row is repeate
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from curation.demo_scales import Part, Scale
-from curation.demo_templates import FOREIGN, LONG, SHORT, Draw, Template, Trace
+from curation.demo.scales import Part, Scale
+from curation.demo.templates import FOREIGN, LONG, SHORT, Draw, Template, Trace
 from curation.errors import DemoSourcesError
 
 

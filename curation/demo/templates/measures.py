@@ -2,8 +2,8 @@
 
 from fractions import Fraction
 
-from curation.demo_templates.draw import Draw, Trace
-from curation.demo_templates.wording import capital, decimal, plural
+from curation.demo.templates.draw import Draw, Trace
+from curation.demo.templates.wording import capital, decimal, plural
 
 _THERE_AND_BACK = "40:60 30:60 60:90 20:30 12:24 10:15 15:30 24:40 36:60 50:75 40:120 80:120 45:90 30:45"
 _ROUTES = (

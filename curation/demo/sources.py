@@ -22,9 +22,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.demo_layouts import Fields, upstream_fields
-from curation.demo_planting import Planted, plant
-from curation.demo_scales import SCALES, Scale
+from curation.demo.layouts import Fields, upstream_fields
+from curation.demo.planting import Planted, plant
+from curation.demo.scales import SCALES, Scale
 from curation.errors import DemoSourcesError
 
 

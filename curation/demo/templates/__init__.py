@@ -6,7 +6,7 @@ computed first, and the reasoning walks to it.
 
 from collections.abc import Callable, Mapping
 
-from curation.demo_templates import (
+from curation.demo.templates import (
     arithmetic,
     chance,
     chinese,
@@ -24,7 +24,7 @@ from curation.demo_templates import (
     spanish,
     times,
 )
-from curation.demo_templates.draw import Draw, Trace
+from curation.demo.templates.draw import Draw, Trace
 
 __all__ = ["FOREIGN", "LONG", "SHORT", "Draw", "Template", "Trace"]
 

@@ -1,6 +1,6 @@
 """Traces in Spanish: shopping, weekdays, heads and legs, meeting on the way."""
 
-from curation.demo_templates.draw import Draw, Trace
+from curation.demo.templates.draw import Draw, Trace
 
 _NAMES = "Marta", "Luis", "Carmen", "Pablo", "Lucía", "Diego", "Inés", "Javier", "Pilar", "Andrés"
 _DAYS = "lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"

@@ -4,8 +4,8 @@ import calendar
 from fractions import Fraction
 from math import gcd
 
-from curation.demo_templates.draw import Draw, Trace
-from curation.demo_templates.wording import MONTHS, WEEKDAYS, capital, clock, listing, ordinal, plural
+from curation.demo.templates.draw import Draw, Trace
+from curation.demo.templates.wording import MONTHS, WEEKDAYS, capital, clock, listing, ordinal, plural
 
 
 def days_later(draw: Draw) -> Trace:

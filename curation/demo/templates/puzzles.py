@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from itertools import pairwise, permutations
 
-from curation.demo_templates.draw import Draw, Trace
-from curation.demo_templates.wording import capital, listing, ordinal
+from curation.demo.templates.draw import Draw, Trace
+from curation.demo.templates.wording import capital, listing, ordinal
 
 Order = tuple[str, ...]
 Clue = tuple[str, Callable[[Order], bool]]

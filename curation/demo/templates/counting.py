@@ -1,7 +1,7 @@
 """Counting without listing: choices that multiply, pairs in a group."""
 
-from curation.demo_templates.draw import Draw, Trace
-from curation.demo_templates.wording import capital, listing
+from curation.demo.templates.draw import Draw, Trace
+from curation.demo.templates.wording import capital, listing
 
 _WARDROBES = (
     ("an outfit", ("shirts", "pairs of trousers", "hats"), "No hat at all is also allowed", 2),

@@ -16,8 +16,8 @@
 
 from dataclasses import dataclass, replace
 
-from curation.demo_planting import Row
-from curation.demo_templates import Trace
+from curation.demo.planting import Row
+from curation.demo.templates import Trace
 
 Fields = dict[str, str | int | None]
 

@@ -1,6 +1,6 @@
 """Traces in French: shopping, weekdays, heads and legs, meeting on the way."""
 
-from curation.demo_templates.draw import Draw, Trace
+from curation.demo.templates.draw import Draw, Trace
 
 _NAMES = "Camille", "Louis", "Manon", "Hugo", "Chloé", "Antoine", "Juliette", "Mathieu", "Élise", "Bastien"
 _DAYS = "lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"

@@ -2,8 +2,8 @@
 
 from fractions import Fraction
 
-from curation.demo_templates.draw import Draw, Trace
-from curation.demo_templates.wording import decimal, listing
+from curation.demo.templates.draw import Draw, Trace
+from curation.demo.templates.wording import decimal, listing
 
 _JOBS = (
     ("paint a garden fence", "the fence"),

@@ -2,8 +2,8 @@
 
 from fractions import Fraction
 
-from curation.demo_templates.draw import Draw, Trace
-from curation.demo_templates.wording import listing, money
+from curation.demo.templates.draw import Draw, Trace
+from curation.demo.templates.wording import listing, money
 
 _FRUIT = "apples", "pears", "plums", "lemons", "figs", "peaches", "kiwis", "limes", "bananas", "apricots"
 

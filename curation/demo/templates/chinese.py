@@ -4,7 +4,7 @@
 
 import re
 
-from curation.demo_templates.draw import Draw, Trace
+from curation.demo.templates.draw import Draw, Trace
 
 _NAMES = "小明", "小红", "小李", "小王", "丽丽", "阿强", "小芳", "大伟", "小雨", "佳佳"
 _DAYS = "星期一", "星期二", "星期三", "星期四", "星期五", "星期六", "星期日"

@@ -4,8 +4,8 @@ from fractions import Fraction
 from itertools import product
 from math import gcd, lcm
 
-from curation.demo_templates.draw import Draw, Trace
-from curation.demo_templates.wording import capital, decimal, plural
+from curation.demo.templates.draw import Draw, Trace
+from curation.demo.templates.wording import capital, decimal, plural
 
 _COLOURS = "red", "blue", "green", "yellow", "white", "black"
 _THINGS = "marbles", "buttons", "tickets", "beads", "tulip bulbs", "crayons", "socks"
