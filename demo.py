@@ -139,7 +139,7 @@ def _ask(*arguments: str, store: Path) -> dict[str, Any]:
 
 def _environment() -> dict[str, str]:
     """The demo is about the chain, not about speed: it runs where every machine can, on the CPU."""
-    return {"JAX_PLATFORMS": "cpu"} | dict(os.environ)
+    return dict(os.environ) | {"JAX_PLATFORMS": "cpu"}
 
 
 if __name__ == "__main__":

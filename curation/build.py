@@ -70,6 +70,8 @@ def build(recipe: Recipe, store: Store, progress: Progress = lambda _source, _ro
                 writer.write(block)
         except RowDifferenceError as error:
             raise SourceError(f"{error}: it changed while it was being read; build again") from error
+        for source in sources:
+            source.check_unchanged()
         identity = _identity(recipe, pools, parents, detector, rows, rejects, writer.block_digests)
         writer.finish(identity.id, rows.num_rows)
         staged = stage_manifest(staging, identity, rows, rejects, writer.block_digests, recipe.name)

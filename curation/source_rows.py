@@ -1,4 +1,7 @@
-"""The raw rows of a source, numbered through its files: the stage `rows`. Opens only the files the range needs."""
+"""The raw rows of a source, numbered through its files: the stage `rows`.
+
+Reads only the files that the range needs; those before it are counted, those behind it not opened.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +25,7 @@ class SourceRows:
     files: list[SourceFile]
     _spans: list[FileRecord] = field(default_factory=list)
     _before: list[tuple[str, int]] = field(default_factory=list)
+    _stamps: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
 
     @classmethod
     def find(cls, recipe: SourceRecipe, folder: Path) -> "SourceRows":
@@ -54,12 +58,7 @@ class SourceRows:
                     self._before.append((file.path, held))
                     row += held
                     continue
-            try:
-                size, sha256 = sha256_file(file.here)
-            except OSError as error:
-                raise SourceError(
-                    f"source {self.recipe.name}: {file.here}: can't be read ({error.strerror}); check its permissions"
-                ) from error
+            size, sha256 = self._digest(file)
             file_first, row = row + 1, max(row, first - 1)
             wanted_last = None if last is None else last - file_first + 1
             for raw in read_rows(
@@ -71,11 +70,30 @@ class SourceRows:
             ):
                 row += 1
                 yield row, raw
+            self.check_unchanged(file)
             if self.recipe.rows and row < first:
                 self._before.append((file.path, 0))  # an empty file: the range begins with the next
             else:
                 self._spans.append(FileRecord(file.path, size, sha256, file_first, row))
         self._check_range(row)
+
+    def check_unchanged(self, *files: SourceFile) -> None:
+        """Raise SourceError if one of the files (by default: of all that were read) is no longer the one digested."""
+        for file in files or self.files:
+            if file.here in self._stamps and _stamp(file.here) != self._stamps[file.here]:
+                raise SourceError(
+                    f"source {self.recipe.name}: {file.here}: it changed while it was being read; build again"
+                )
+
+    def _digest(self, file: SourceFile) -> tuple[int, str]:
+        try:
+            self._stamps.setdefault(file.here, _stamp(file.here))
+            self.check_unchanged(file)
+            return sha256_file(file.here)
+        except OSError as error:
+            raise SourceError(
+                f"source {self.recipe.name}: {file.here}: can't be read ({error.strerror}); check its permissions"
+            ) from error
 
     def count(self) -> int:
         """The number of rows of the range, told without looking into them.
@@ -107,3 +125,9 @@ class SourceRows:
             raise SourceError(
                 f"source {name}: rows = [{first}, {last}], but it has only {rows:,} rows; ask for a range within"
             )
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """What tells a file from one that was put or written in its place."""
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -25,16 +25,6 @@ Column: TypeAlias = pa.Array | pa.ChunkedArray
 
 
 @dataclass(frozen=True, slots=True)
-class RowKeys:
-    """The keys of a manifest's rows, one entry a row, in its order.
-
-    Columns of `table`: source (string), row (u64), origin (32 bytes), row_in_file (u64), content, prompt (16 bytes).
-    """
-
-    table: pa.Table
-
-
-@dataclass(frozen=True, slots=True)
 class Overlap:
     """How many distinct keys two manifests share, tier by tier."""
 
@@ -72,12 +62,15 @@ def audit(first: Manifest, second: Manifest, tiers: tuple[str, ...] = DEFAULT_TI
         raise CommandError(
             "tier 'near': these manifests carry no sketches to tell near duplicates from; use row, content, prompt"
         )
-    keys = row_keys(first).table, row_keys(second).table
+    keys = row_keys(first), row_keys(second)
     return Audit(first, second, overlap(*keys), {tier: examples(*keys, tier) for tier in _KEYS}, tiers)
 
 
-def row_keys(manifest: Manifest) -> RowKeys:
-    """The keys of all rows of a manifest."""
+def row_keys(manifest: Manifest) -> pa.Table:
+    """The keys of a manifest's rows, one entry a row, in its order.
+
+    Columns: source (string), row (u64), origin (32 bytes), row_in_file (u64), content and prompt (16 bytes each).
+    """
     rows = manifest.rows
     numbers = rows.column("row").to_numpy()
     sources = np.asarray(rows.column("source").to_pylist(), dtype=object)
@@ -86,15 +79,13 @@ def row_keys(manifest: Manifest) -> RowKeys:
     for source in manifest.identity.sources:
         places = np.flatnonzero(sources == source.name)
         origins[places], within[places] = locate_rows(source, numbers[places])
-    return RowKeys(
-        key_table(
-            rows.column("source"),
-            rows.column("row"),
-            origins,
-            within,
-            rows.column("content"),
-            rows.column("prompt"),
-        )
+    return key_table(
+        rows.column("source"),
+        rows.column("row"),
+        origins,
+        within,
+        rows.column("content"),
+        rows.column("prompt"),
     )
 
 
@@ -131,7 +122,7 @@ def first_matches(
     keys = _KEYS[tier]
     wanted = _frame(candidates, keys).with_row_index("place")
     held = [
-        _frame(row_keys(manifest).table, ["source", "row", *keys]).with_columns(
+        _frame(row_keys(manifest), ["source", "row", *keys]).with_columns(
             pl.lit(manifest.id).alias("manifest")
         )
         for manifest in earlier

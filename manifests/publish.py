@@ -70,7 +70,7 @@ def publish_dataset(store: Store, staged: Path, manifest: Manifest) -> Path:
 
 
 def is_whole(dataset: Path, manifest: Manifest) -> bool:
-    """Whether a folder holds exactly the dataset of a manifest."""
+    """Whether the rows in a folder are exactly those of a manifest's dataset."""
     try:
         total_rows(read_dataset(dataset, manifest))
     except (VerificationError, OSError):  # OSError: another process is replacing it

@@ -1,5 +1,6 @@
 """What the README tells people to type works as it stands there."""
 
+import json
 import os
 import re
 import shlex
@@ -55,6 +56,8 @@ def test_all_commands_of_the_readme_work_in_an_empty_folder(tmp_path: Path) -> N
     for command in console_commands():
         run_in(tmp_path, command)
     assert (tmp_path / "runs" / "session2" / "adapter" / "adapter.safetensors").is_file()
+    record = json.loads((tmp_path / "runs" / "session1" / "run.json").read_text())
+    assert f"plan      {record['plan']}\n" in README
 
 
 def test_the_recipe_in_the_readme_is_a_recipe(tmp_path: Path) -> None:
@@ -67,3 +70,12 @@ def test_the_recipe_in_the_readme_is_a_recipe(tmp_path: Path) -> None:
 def test_the_readme_names_the_published_manifests(session: str, tmp_path: Path) -> None:
     identifier = Store(tmp_path / "store", (PUBLISHED,)).resolve(session)
     assert f"| `{session}` | `{identifier}` |" in README
+
+
+def test_the_digests_that_the_readme_shows_are_those_of_the_published_manifests(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store", (PUBLISHED,))
+    manifests = [store.manifest(session) for session in ("demo-session1", "demo-session2")]
+    known = {text for manifest in manifests for text in (manifest.id, manifest.content_digest)}
+    shown = set(re.findall(r"(?:\bid|content_digest)\s+([0-9a-f]{64})\b", README))
+    assert shown
+    assert shown <= known

@@ -129,12 +129,13 @@ def locked(path: Path) -> Iterator[None]:
     """Keep other processes out of a run's folder until the end, however it comes."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunFolderError(
+                f"{path}: another process trains in it; wait for it, or take another --out"
+            ) from None
         yield
-    except BlockingIOError:
-        raise RunFolderError(
-            f"{path}: another process trains in it; wait for it, or take another --out"
-        ) from None
     finally:
         os.close(descriptor)
 

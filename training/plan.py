@@ -1,4 +1,4 @@
-"""The plan: the exact batches that a manifest turns into. Pure but for `write_plan`.
+"""The plan: the exact batches that a manifest turns into. Pure.
 
 A plan is a function of its inputs alone (`PlanInputs` and the encoded lengths that follow from them), never of devices,
 threads or how far a run has come; batch k is found without walking through the ones before it.
@@ -25,12 +25,10 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import count
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from manifests.canonical import canonical_bytes
 from manifests.tables import TableForm, table_digest, table_of
@@ -200,12 +198,6 @@ def epoch_order(samples: Sequence[int], contents: Sequence[bytes], epoch: int, s
         return list(samples)
     prefix = b"epoch/1" + seed.to_bytes(8, "little") + epoch.to_bytes(8, "little")
     return sorted(samples, key=lambda sample: (hashlib.sha256(prefix + contents[sample]).digest(), sample))
-
-
-def write_plan(plan: Plan, folder: Path) -> None:
-    """Write `plan.parquet` and `held_out.parquet` into `folder`."""
-    for name, table in (("plan", plan.table), ("held_out", plan.held_out)):
-        pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
 
 
 def _key(data: bytes) -> int:

@@ -67,7 +67,7 @@ def train_adapter(request: RunRequest, say: Callable[[str], None]) -> Record:
             folder.check_adapter(request.out, record)
             say(f"{request.out}: finished before, nothing to do")
             return record
-        keys = row_keys(manifest).table
+        keys = row_keys(manifest)
         if ancestor is not None:
             parent.refuse_overlap(ancestor, manifest.id, keys)
 

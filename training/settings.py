@@ -7,9 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from manifests.canonical import decimal_text
+from manifests.keys import LARGEST_SEED
 from training.errors import SettingsError
-
-LARGEST_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Settings:
     warmup            steps of linear rise; then a cosine falls to a tenth of the peak
     checkpoint_every  steps between checkpoints
     evaluate_every    steps between evaluations of the held-out traces; 0: only before and after
-    held_out          share of the traces that is never trained on, a decimal below 1
+    held_out          share of the traces that is never trained on, a decimal below 1: at least one trace, at most 64
     seed              of the epochs' orders, of the held-out share, of the adapter's start
     steps             steps of the run, over `epochs` (a flag only)
     """

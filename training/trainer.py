@@ -109,6 +109,8 @@ class Trainer(peft_trainer.PeftTrainer):
             newest = max(
                 (int(path.name) for path in checkpoints.glob("[0-9]*") if path.name.isdigit()), default=0
             )
+            if not newest:
+                raise  # nothing was restored: a disk that is full, say, is no damaged checkpoint
             raise RunFolderError(
                 f"{checkpoints / str(newest)}: the newest checkpoint can't be restored "
                 f"({shorten(str(error), REASON_LENGTH)}); delete it to go on from the one before"

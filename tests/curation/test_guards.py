@@ -211,8 +211,22 @@ def test_a_source_whose_text_changes_while_it_is_read_stops_the_build(tmp_path: 
     with pytest.raises(SourceError) as raised:
         build_watched(tmp_path, [source("one")], change)
     message = message_of(raised)
-    assert message.startswith("source one, row 4: ")
+    assert message.startswith("source one")
     assert "changed while it was being read; build again" in message
+    assert left_behind(tmp_path / "store") == []
+
+
+def test_other_bytes_with_the_same_rows_while_it_is_read_stop_the_build_too(tmp_path: Path) -> None:
+    """The manifest names a file by its digest: it has to be that of the bytes that were read."""
+    path = write_traces(tmp_path / "one.jsonl", traces(5))
+    written = path.read_bytes()
+
+    def change(_source: str, row: int) -> None:
+        if row == 5:
+            path.write_bytes(written + b"\n")
+
+    with pytest.raises(SourceError, match=r"one\.jsonl: it changed while it was being read; build again"):
+        build_watched(tmp_path, [source("one")], change)
     assert left_behind(tmp_path / "store") == []
 
 

@@ -120,12 +120,12 @@ def test_a_match_names_the_first_manifest_that_has_the_key_and_its_first_row(
                 held.setdefault(key, (manifest.id, row[0], row[1]))
         keys = [key_of(candidates, row) for row in rows_of(candidates)]
         expected = [(place, *held[key]) for place, key in enumerate(keys) if key in held]
-        assert first_matches(row_keys(candidates).table, earlier, tier) == expected
+        assert first_matches(row_keys(candidates), earlier, tier) == expected
 
 
 @given(manifests())
 def test_the_keys_of_a_manifest_stand_in_its_order(manifest: Manifest) -> None:
-    table = row_keys(manifest).table
+    table = row_keys(manifest)
     assert table.schema.names == ["source", "row", "origin", "row_in_file", "content", "prompt"]
     assert list(
         zip(*(table.column(n).to_pylist() for n in ("source", "row", "content", "prompt")), strict=True)
@@ -273,4 +273,4 @@ def test_keys_are_compared_as_bytes_even_where_they_hold_zeros() -> None:
     identity = replace(FIELDS, sources=(SourceRecord("traces", None, files),))
     manifest = Manifest(Path(), identity, rows, empty_table(REJECTS), (), {})
     assert counts(audit(manifest, manifest)) == (3, 3, 3)
-    assert pa.types.is_fixed_size_binary(row_keys(manifest).table.schema.field("content").type)
+    assert pa.types.is_fixed_size_binary(row_keys(manifest).schema.field("content").type)
