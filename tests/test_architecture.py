@@ -15,7 +15,7 @@ LONGEST_MODULE = 400  # lines
 # A path like these exists on its author's machine only, and an index is each installer's own choice. Both
 # patterns are written so that this file does not match them itself.
 MACHINE_PATHS = re.compile(r"(?<![\w.$}>-])/(?:work|tmp|root|home/\w+)/")
-REGISTRY_HOSTS = re.compile(r"\b(?:pypi|pythonhosted|npmjs|debian)\.(?:org|com)\b")
+REGISTRY_HOSTS = re.compile(r"\b(?:pypi|python(?:hosted)|npmjs|debian)\.(?:org|com)\b")
 
 IMPORT_EVERYTHING_BUT_TRAINING = """
 import importlib, pkgutil, sys
