@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from manifests.errors import VerificationError
 from manifests.keys import Trace, content_key, prompt_key
 from manifests.manifest import Manifest
-from manifests.tables import BLOCK_ROWS, CONTENT, block_digest, blocks_of, check_columns
+from manifests.tables import BLOCK_ROWS, CONTENT, block_digest, check_columns
 
 FILE_ROWS = 8 * BLOCK_ROWS
 
@@ -153,15 +153,6 @@ def _first_difference(block: pa.Table, expected: pa.Table, start: int) -> str | 
         if content_key(trace) != content or prompt_key(trace.prompt) != prompt:
             return f"{where}: expected content {content.hex()}, found {content_key(trace).hex()}"
     return None
-
-
-def write_blocks(folder: Path, table: pa.Table, manifest_id: str) -> list[str]:
-    """Write a whole content table as a dataset; its block digests."""
-    writer = DatasetWriter(folder, table.num_rows)
-    for block in blocks_of(table):
-        writer.write(block)
-    writer.finish(manifest_id, table.num_rows)
-    return writer.block_digests
 
 
 def total_rows(blocks: Iterable[pa.Table]) -> int:

@@ -18,14 +18,14 @@ import pytest
 from curation.build import Built, build
 from curation.recipe_reader import parse_recipe
 from manifests import disk
-from manifests.dataset import write_blocks
+from manifests.dataset import DatasetWriter
 from manifests.identity import FileRecord, Identity, SourceRecord
 from manifests.keys import Trace, content_key, prompt_key
 from manifests.ledger import SourceLedger, Stage
 from manifests.manifest import Manifest, read_manifest
 from manifests.publish import publish_dataset, publish_manifest, publish_name, stage_manifest
 from manifests.store import Store
-from manifests.tables import CONTENT, REJECTS, ROWS, table_digest, table_of
+from manifests.tables import CONTENT, REJECTS, ROWS, blocks_of, table_digest, table_of
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_ANSWER = Trace("A question without an answer?", "Nobody knows.", "")
@@ -224,3 +224,12 @@ def run_python(*arguments: object, **environment: str) -> subprocess.CompletedPr
         check=False,
         timeout=120,
     )
+
+
+def write_blocks(folder: Path, table: pa.Table, manifest_id: str) -> list[str]:
+    """Write a whole content table as a dataset; its block digests."""
+    writer = DatasetWriter(folder, table.num_rows)
+    for block in blocks_of(table):
+        writer.write(block)
+    writer.finish(manifest_id, table.num_rows)
+    return writer.block_digests

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from manifests.dataset import FILE_ROWS, read_dataset, total_rows, write_blocks
+from manifests.dataset import FILE_ROWS, read_dataset, total_rows
 from manifests.errors import MissingDatasetError, VerificationError
 from manifests.keys import Trace
 from manifests.manifest import Manifest, read_manifest
 from manifests.store import Store
 from manifests.tables import BLOCK_ROWS, CONTENT, table_digest
-from tests.manifests.helpers import Parts, parts_of, publish, run_python, traces
+from tests.manifests.helpers import Parts, parts_of, publish, run_python, traces, write_blocks
 
 LOAD = """
 import json, sys, datasets

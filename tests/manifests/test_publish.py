@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from manifests import disk
-from manifests.dataset import total_rows, write_blocks
+from manifests.dataset import total_rows
 from manifests.errors import ManifestError, StoreError, VerificationError
 from manifests.manifest import read_manifest
 from manifests.publish import publish_dataset, publish_manifest, publish_name
@@ -23,6 +23,7 @@ from tests.manifests.helpers import (
     publish_in_rounds,
     run_python,
     traces,
+    write_blocks,
 )
 
 FIRST, SECOND = parts_of(traces(3), dropped=1), parts_of(traces(3, first=9))
