@@ -1,35 +1,43 @@
 """From a recipe to a manifest: the flow, top to bottom.
 
-sources → rows → parse → language → duplicates → across → disjoint → take → order → texts → identity → publish
+sources → rows → parse → language → length → decontaminate → duplicates → near → across → disjoint → take → order
+→ texts → identity → publish
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from curation import sampling
+from curation.decontamination import Questions, read_questions
 from curation.errors import RecipeError, SourceError
 from curation.hints import remember_sources
-from curation.language import LanguageDetector
+from curation.hub.settings import hub_settings
+from curation.hub.transport import HubHttp, quiet
+from curation.language.filters import known_codes, make_filter
 from curation.pool import Pool
+from curation.progress import Progress, Silence
 from curation.recipe import Recipe
 from curation.selection import (
-    Progress,
     check_expectations,
     drop_across,
     drop_duplicates,
+    drop_near,
     drop_overlap,
     select,
     take,
 )
 from curation.source_rows import SourceRows
-from curation.texts import RowDifferenceError, gather, rows_to_read
+from curation.texts import ChosenRows, RowDifferenceError, gather, held_rows
+from curation.workers import Workers, processes_for
 from manifests import disk
 from manifests.audit import fixed_width_column
 from manifests.dataset import DatasetWriter
-from manifests.identity import Identity
+from manifests.identity import NEAR, Identity, QuestionFile
 from manifests.manifest import Manifest, read_manifest
 from manifests.publish import publish_dataset, publish_manifest, publish_name, stage_manifest
 from manifests.store import NamedVersion, Store
@@ -38,25 +46,41 @@ from manifests.tables import CONTENT, REJECTS, ROWS, root_digest, table_digest, 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A manifest that was built, and the version of its name that it is."""
+    """A manifest that was built, the version of its name that it is, and what else is worth telling about the build."""
 
     manifest: Manifest
     version: NamedVersion
+    notes: tuple[str, ...] = ()
 
 
-def build(recipe: Recipe, store: Store, progress: Progress = lambda _source, _row: None) -> Built:
+def build(
+    recipe: Recipe,
+    store: Store,
+    progress: Progress | None = None,
+    *,
+    workers: int | None = None,
+    notice: Callable[[str], None] = quiet,
+) -> Built:
     """Build the manifest and the dataset of a recipe and publish both under its name.
 
-    Nothing is published unless everything holds. Raises CurationError and ManifestError subclasses.
+    `workers` is the number of processes that read (None: one a core, and none for little). It changes nothing but the
+    time. `notice` is told what makes it slow: a Hub that makes us wait, a fast path that can't be used. Nothing is
+    published unless everything holds. Raises CurationError and ManifestError subclasses.
     """
-    sources = [SourceRows.find(source, recipe.folder) for source in recipe.sources]
+    watch = progress or Silence()
     parents = _parents(recipe, store)
-    detector = LanguageDetector()
-    _check_languages(recipe, detector)
-    with disk.staging(store.root / "datasets") as dataset, disk.staging(store.root / "manifests") as staging:
-        pools = [select(rows, recipe.seed, detector, progress) for rows in sources]
+    _check_languages(recipe, notice)
+    questions = None if recipe.decontaminate is None else read_questions(recipe.decontaminate, recipe.folder)
+    with ExitStack() as stack:
+        sources = find_sources(recipe, stack, notice)
+        dataset = stack.enter_context(disk.staging(store.root / "datasets"))
+        staging = stack.enter_context(disk.staging(store.root / "manifests"))
+        processes = stack.enter_context(Workers(_processes(sources, workers)))
+        pools = [select(source, recipe.seed, questions, staging, processes, watch) for source in sources]
+        notes = [] if questions is None else [_told(file) for file in questions.files]
         for pool in pools:
             drop_duplicates(pool)
+            notes += drop_near(pool, staging, watch)
         drop_across(pools)
         if recipe.disjoint is not None:
             drop_overlap(pools, parents, drop=recipe.disjoint.drop)
@@ -65,29 +89,74 @@ def build(recipe: Recipe, store: Store, progress: Progress = lambda _source, _ro
         rows, rejects = _rows_table(recipe, pools, drawn), _rejects_table(pools)
 
         writer = DatasetWriter(dataset, rows.num_rows)
+        chosen = (_chosen(pool, places) for pool, places in zip(pools, drawn, strict=True))
         try:
-            for block in gather([rows_to_read(source) for source in sources], rows, staging):
-                writer.write(block)
+            writer.write_all(gather(chosen, rows, staging, processes, watch))
         except RowDifferenceError as error:
             raise SourceError(f"{error}: it changed while it was being read; build again") from error
         for source in sources:
             source.check_unchanged()
-        identity = _identity(recipe, pools, parents, detector, rows, rejects, writer.block_digests)
+        identity = _identity(recipe, pools, parents, questions, rows, rejects, writer.block_digests)
         writer.finish(identity.id, rows.num_rows)
         staged = stage_manifest(staging, identity, rows, rejects, writer.block_digests, recipe.name)
         publish_dataset(store, dataset, read_manifest(staged))
         manifest = publish_manifest(store, staged)
-    remember_sources(store, manifest.id, {source.recipe.name: source.base for source in sources})
-    return Built(manifest, publish_name(store, recipe.name, manifest.id))
+    local = {source.recipe.name: source.base for source in sources if source.hub is None}
+    remember_sources(store, manifest.id, local)
+    return Built(manifest, publish_name(store, recipe.name, manifest.id), tuple(notes))
 
 
-def _check_languages(recipe: Recipe, detector: LanguageDetector) -> None:
+def _told(file: QuestionFile) -> str:
+    short = (
+        f", {file.too_short:,} others are too short to be told from ordinary text" if file.too_short else ""
+    )
+    return f"evaluation questions of {file.path}: {file.questions:,} sought{short}"
+
+
+def find_sources(recipe: Recipe, stack: ExitStack, notice: Callable[[str], None]) -> list[SourceRows]:
+    """The sources of a recipe, none of them read yet; what reaches the Hub is closed with `stack`."""
+    http = None
+    if any(source.hub for source in recipe.sources):
+        http = stack.enter_context(HubHttp(hub_settings(), notice))
+    return [SourceRows.find(source, recipe.folder, http) for source in recipe.sources]
+
+
+def _processes(sources: Sequence[SourceRows], wanted: int | None) -> int:
+    size = sum(source.size_to_read() for source in sources)
+    # Telling a language takes far longer than reading.
+    return processes_for(size * 16 if any(source.recipe.language for source in sources) else size, wanted)
+
+
+def _chosen(pool: Pool, places: npt.NDArray[np.int64]) -> ChosenRows:
+    """The rows that were drawn from a pool, to be read once more. Its keys have done their work, and are let go."""
+    ascending, keys = np.sort(places), pool.keys
+    pool.keys = keys.at(slice(0, 0))
+    if pool.job.spill is not None:
+        return ChosenRows(pool.name, pool.job, (), keys.texts[ascending])
+    held = held_rows(
+        pool.record,
+        pool.source.files,
+        pool.source.heads,
+        keys.rows[ascending],
+        keys.places[ascending],
+    )
+    return ChosenRows(pool.name, pool.job, tuple(held))
+
+
+def _check_languages(recipe: Recipe, notice: Callable[[str], None]) -> None:
+    """Raise RecipeError for a language that nothing here can tell; tell it if telling will take long."""
     for source in recipe.sources:
-        if source.language is not None and source.language.code not in detector.codes:
+        language = source.language
+        if language is not None and language.by == "langdetect" and language.code not in known_codes():
             raise RecipeError(
-                f"source {source.name}: language: expected one of {', '.join(detector.codes)}; "
-                f"found {source.language.code!r}"
+                f"source {source.name}: language: expected one of {', '.join(known_codes())}; "
+                f"found {language.code!r}"
             )
+    asked = [
+        source.language for source in recipe.sources if source.language and source.language.by == "langdetect"
+    ]
+    if asked and (reason := make_filter(asked[0]).slow_because):
+        notice(f"languages are told by langdetect itself, which takes some sixty times longer: {reason}")
 
 
 def _parents(recipe: Recipe, store: Store) -> list[Manifest]:
@@ -102,34 +171,29 @@ def _parents(recipe: Recipe, store: Store) -> list[Manifest]:
     return parents
 
 
-def _rows_table(recipe: Recipe, pools: Sequence[Pool], drawn: Sequence[Sequence[int]]) -> pa.Table:
+def _rows_table(recipe: Recipe, pools: Sequence[Pool], drawn: Sequence[npt.NDArray[np.int64]]) -> pa.Table:
     """The rows table, in training order."""
-    places = [np.asarray(of_pool, dtype=np.int64) for of_pool in drawn]
-    contents = np.concatenate(
-        [pool.keys.contents[chosen] for pool, chosen in zip(pools, places, strict=True)]
-    )
     columns = {
         name: np.concatenate(
-            [getattr(pool.keys, name)[chosen] for pool, chosen in zip(pools, places, strict=True)]
+            [getattr(pool.keys, name)[chosen] for pool, chosen in zip(pools, drawn, strict=True)]
         )
-        for name in ("rows", "prompts", "characters")
+        for name in ("rows", "contents", "prompts", "characters")
     }
-    owners = np.repeat(np.arange(len(pools)), [len(chosen) for chosen in places])
+    owners = np.repeat(np.arange(len(pools), dtype=np.uint32), [len(chosen) for chosen in drawn])
     if recipe.mixed:
         # Equal keys stand in the order of sources and then of rows, whatever order a draw left them in.
-        canonical = np.lexsort((columns["rows"], owners))
-        mixed = sampling.mixed_order([bytes(key) for key in contents[canonical]], recipe.seed)
-        order = canonical[np.asarray(mixed, dtype=np.int64)]
-    else:
-        order = np.arange(len(owners))
+        order = np.lexsort((columns["rows"], owners))
+        order = order[sampling.mixed_order(map(np.ndarray.tobytes, columns["contents"][order]), recipe.seed)]
+        owners = owners[order]
+        columns = {name: column[order] for name, column in columns.items()}
     return table_of(
         ROWS,
         [
-            [pools[owner].name for owner in owners[order]],
-            pa.array(columns["rows"][order]),
-            fixed_width_column(contents[order]),
-            fixed_width_column(columns["prompts"][order]),
-            pa.array(columns["characters"][order]),
+            pa.array([pool.name for pool in pools]).take(pa.array(owners)),
+            pa.array(columns["rows"]),
+            fixed_width_column(columns["contents"]),
+            fixed_width_column(columns["prompts"]),
+            pa.array(columns["characters"]),
         ],
     )
 
@@ -143,7 +207,7 @@ def _identity(
     recipe: Recipe,
     pools: Sequence[Pool],
     parents: Sequence[Manifest],
-    detector: LanguageDetector,
+    questions: Questions | None,
     rows: pa.Table,
     rejects: pa.Table,
     content_blocks: Sequence[str],
@@ -157,7 +221,11 @@ def _identity(
         ledger=tuple(pool.ledger for pool in pools),
         order=sampling.MIXED if recipe.mixed else sampling.SEQUENTIAL,
         takes={pool.name: sampling.DRAWS[pool.recipe.take.kind] for pool in pools},
-        detectors={pool.name: detector.record for pool in pools if pool.recipe.language},
+        detectors={
+            pool.name: make_filter(pool.recipe.language).record for pool in pools if pool.recipe.language
+        },
+        near={pool.name: NEAR for pool in pools if pool.recipe.near},
+        questions=None if questions is None else questions.files,
         parents=tuple(parent.id for parent in parents),
         recipe=recipe.selecting,
         sources=tuple(pool.record for pool in pools),

@@ -1,20 +1,42 @@
-"""`curation`: build, regenerate, demo-sources. Parses and prints; what is done stands in the functions called."""
+"""`curation`: build, regenerate, pin, demo-sources. Parses and prints; what is done stands in the functions called."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-from curation.build import build
+from curation.build import build, find_sources
 from curation.demo.sources import write_demo_sources
 from curation.errors import CurationError
-from curation.progress import RowProgress
+from curation.files import SourceFile
+from curation.hub.pin import pin
+from curation.hub.settings import hub_settings
+from curation.hub.transport import HubHttp
+from curation.progress import LineProgress
+from curation.recipe import Recipe
 from curation.recipe_reader import find_recipe, read_recipe
 from curation.regenerate import regenerate
 from curation.source_rows import SourceRows
+from curation.summary import summary_lines
 from manifests.command import Parser, common_flags, default_store, path, print_result, run, say
-from manifests.describe import ledger_lines
 from manifests.identity import ledger_json
 from manifests.store import Store
+
+
+def _processes(text: str) -> int:
+    digits = text if text.isascii() and text.isdigit() and len(text) <= len(str(_MOST_PROCESSES)) else "0"
+    if not 1 <= int(digits) <= _MOST_PROCESSES:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1 to {_MOST_PROCESSES:,}")
+    return int(text)
+
+
+_MOST_PROCESSES = 1_024
+_WORKERS: dict[str, Any] = {
+    "type": _processes,
+    "metavar": "N",
+    "help": "processes that read the sources (default: one a core; it changes nothing but the time)",
+}
 
 
 def build_parser() -> Parser:
@@ -30,6 +52,7 @@ def build_parser() -> Parser:
         "recipe", metavar="RECIPE", help="the path of a TOML file, or the name of a shipped recipe"
     )
     building.add_argument("--dry-run", action="store_true", help="say what would be read, and read nothing")
+    building.add_argument("--workers", **_WORKERS)
     building.set_defaults(handler=_build)
 
     again = commands.add_parser(
@@ -51,16 +74,42 @@ def build_parser() -> Parser:
         action="store_true",
         help="take source files with other bytes, if every row of the manifest is the same in them",
     )
+    again.add_argument("--workers", **_WORKERS)
     again.set_defaults(handler=_regenerate)
 
+    pinning = commands.add_parser(
+        "pin",
+        parents=flags,
+        help="write a recipe with the commits of its Hub sources, and their files' digests",
+    )
+    pinning.add_argument(
+        "recipe", metavar="RECIPE", help="the path of a TOML file, or the name of a shipped recipe"
+    )
+    pinning.add_argument(
+        "--out", type=path, required=True, metavar="FILE", help="a file that is not there yet"
+    )
+    pinning.set_defaults(handler=_pin)
+
     demo = commands.add_parser(
-        "demo-sources", parents=flags, help="write four small sources in the upstream layouts"
+        "demo-sources",
+        parents=flags,
+        help="write four sources in the upstream layouts, and what is planted in them",
     )
     demo.add_argument("directory", type=path, metavar="DIR", help="a folder that is empty or not there yet")
     demo.add_argument(
         "--seed", type=int, default=42, help="another seed, other traces (default: %(default)s)"
     )
-    demo.add_argument("--scale", default="small", help="how much (default: %(default)s)")
+    demo.add_argument(
+        "--scale",
+        default="small",
+        help="small, or full: the upstream row counts and lengths, 4.4 GB (default: %(default)s)",
+    )
+    demo.add_argument(
+        "--glaive-rows", type=int, metavar="N", help="rows of Glaive, with --scale full (default: 150,000)"
+    )
+    demo.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="write only this source (may be repeated)"
+    )
     demo.set_defaults(handler=_demo_sources)
     return parser
 
@@ -74,8 +123,8 @@ def _build(options: argparse.Namespace) -> int:
     recipe = read_recipe(find_recipe(options.recipe))
     store = Store.open(default_store(options.store))
     if options.dry_run:
-        return _dry_run(options, [SourceRows.find(source, recipe.folder) for source in recipe.sources])
-    built = build(recipe, store, RowProgress(say))
+        return _dry_run(options, recipe)
+    built = build(recipe, store, LineProgress(say), workers=options.workers, notice=say)
     manifest, identity = built.manifest, built.manifest.identity
     result = {
         "id": manifest.id,
@@ -86,38 +135,61 @@ def _build(options: argparse.Namespace) -> int:
         "content_digest": manifest.content_digest,
         "ledger": ledger_json(identity.ledger),
         "parents": list(identity.parents),
+        "notes": list(built.notes),
     }
     lines = [
         f"built {built.version.name}:{built.version.number}",
         f"  id             {manifest.id}",
         f"  content_digest {manifest.content_digest}",
         f"  rows           {identity.rows:,} ({identity.rejects:,} rejected)",
-        *ledger_lines(identity.ledger),
+        *summary_lines(manifest),
+        *(f"  {note}" for note in built.notes),
     ]
     print_result(result, lines, as_json=options.json)
     return 0
 
 
-def _dry_run(options: argparse.Namespace, sources: Sequence[SourceRows]) -> int:
+def _dry_run(options: argparse.Namespace, recipe: Recipe) -> int:
+    with ExitStack() as stack:
+        sources = find_sources(recipe, stack, say)
+        plans = {source.recipe.name: (source, source.plan()) for source in sources}
     sizes = {
-        source.recipe.name: {
-            "files": len(source.files),
-            "bytes": sum(file.here.stat().st_size for file in source.files),
+        name: {
+            "files": len(plan),
+            "bytes": sum(size for _, size in plan),
+            "paths": [file.path for file, _ in plan],
         }
-        for source in sources
+        for name, (_, plan) in plans.items()
     }
+    total = sum(size for _, plan in plans.values() for _, size in plan)
     lines = [
-        f"{name}: at most {size['files']} files, {size['bytes']:,} bytes to read"
-        for name, size in sizes.items()
+        *(f"{name:<16} {_to_read(source, plan)}" for name, (source, plan) in plans.items()),
+        f"{'together':<16} at most {total:,} bytes to read",
     ]
-    print_result({"sources": sizes}, lines, as_json=options.json)
+    print_result({"sources": sizes, "bytes": total}, lines, as_json=options.json)
     return 0
+
+
+def _to_read(source: SourceRows, plan: Sequence[tuple[SourceFile, int]]) -> str:
+    first, last = source.recipe.rows or (1, None)
+    rows = "all rows" if last is None else f"rows {first:,} to {last:,}"
+    of_files = f"{len(plan)} of {len(source.files)} files"
+    where = f"{source.recipe.hub} at {source.recipe.revision}" if source.recipe.hub else str(source.base)
+    return f"{rows}, at most {of_files}, {sum(size for _, size in plan):,} bytes, from {where}"
 
 
 def _regenerate(options: argparse.Namespace) -> int:
     folders = dict(_named_folder(text) for text in options.sources)
     store = Store.open(default_store(options.store))
-    done = regenerate(store, options.manifest, folders, options.out, allow_rewritten=options.allow_rewritten)
+    done = regenerate(
+        store,
+        options.manifest,
+        folders,
+        options.out,
+        allow_rewritten=options.allow_rewritten,
+        progress=LineProgress(say),
+        workers=options.workers,
+    )
     manifest = done.manifest
     result = {
         "id": manifest.id,
@@ -148,11 +220,59 @@ def _named_folder(text: str) -> tuple[str, Path]:
     return name, Path(folder)
 
 
-def _demo_sources(options: argparse.Namespace) -> int:
-    truth = write_demo_sources(options.directory, seed=options.seed, scale=options.scale)
+def _pin(options: argparse.Namespace) -> int:
+    with HubHttp(hub_settings(), say) as http:
+        pinned = pin(find_recipe(options.recipe), options.out, http)
+    result = {
+        "recipe": str(options.out),
+        "sources": [
+            {
+                "name": source.name,
+                "hub": source.hub,
+                "revision": source.commit,
+                "files": len(source.files),
+                "bytes": source.size,
+            }
+            for source in pinned
+        ],
+    }
     lines = [
-        f"{options.directory}: four sources",
+        f"wrote {options.out}",
+        *(
+            f"  {source.name:<16} {source.hub} {source.asked} is {source.commit}: "
+            f"{len(source.files):,} files, {source.size:,} bytes"
+            for source in pinned
+        ),
+    ]
+    print_result(result, lines, as_json=options.json)
+    return 0
+
+
+def _demo_sources(options: argparse.Namespace) -> int:
+    truth = write_demo_sources(
+        options.directory,
+        seed=options.seed,
+        scale=options.scale,
+        glaive_rows=options.glaive_rows,
+        only=options.only,
+        progress=_rows_told(LineProgress(say)),
+    )
+    lines = [
+        f"{options.directory}: {len(truth.rows)} sources",
         *(f"  {name:<16} {rows:,} rows" for name, rows in truth.rows.items()),
     ]
     print_result({"directory": str(options.directory), "rows": dict(truth.rows)}, lines, as_json=options.json)
     return 0
+
+
+def _rows_told(progress: LineProgress) -> Callable[[str, int], None]:
+    """Pass on how many rows of a source are written."""
+    done = {"": 0}
+
+    def tell(source: str, rows: int) -> None:
+        if source not in done:
+            progress.begin(f"{source}: writing")
+        progress.step(rows - done.get(source, 0), 0)
+        done[source] = rows
+
+    return tell

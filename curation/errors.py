@@ -3,7 +3,9 @@
 CurationError
 ├── RecipeError         a recipe that asks for something unknown, ill-typed or impossible
 ├── SourceError         a file that can't be read as what it claims to be
+│   └── EmptySourceError
 ├── TakeError           fewer candidates than a draw asks for
+├── WorkerError         a worker process that died
 ├── DemoSourcesError    demo sources that can't be written there
 ├── GuardError          a stage that took more than it may, or an expectation missed: exit status 1
 ├── OverlapError        rows shared with an earlier manifest, where the recipe says "error": exit status 1
@@ -29,8 +31,16 @@ class SourceError(CurationError):
     """A file that can't be read as what it claims to be."""
 
 
+class EmptySourceError(SourceError):
+    """A source, or a file, that holds no rows."""
+
+
 class TakeError(CurationError):
     """Fewer candidates than a draw asks for."""
+
+
+class WorkerError(CurationError):
+    """A process that reads parts of the sources died."""
 
 
 class DemoSourcesError(CurationError):

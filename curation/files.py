@@ -1,14 +1,13 @@
 """Which files a source has (manifests/FORMAT.md, section 2): a glob, its fixed part, and the files below it."""
 
 import os
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
 from curation.errors import SourceError
+from curation.globs import has_magic, name_matches
 
-_MAGIC = frozenset("*?[")
-FORMATS = (".parquet", ".jsonl", ".json", ".csv", ".tsv")
+FORMATS = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".csv", ".tsv")
 
 
 class SourceFile(NamedTuple):
@@ -21,7 +20,7 @@ class SourceFile(NamedTuple):
 def split_glob(pattern: str) -> tuple[str, str]:
     """The fixed part of a pattern and the rest: directories before the first component with `*`, `?` or `[`."""
     components = pattern.split("/")
-    magic = next((place for place, text in enumerate(components) if _MAGIC & set(text)), len(components) - 1)
+    magic = next((place for place, text in enumerate(components) if has_magic(text)), len(components) - 1)
     fixed = "/".join(components[:magic])
     if magic and not fixed:
         fixed = "/"
@@ -36,7 +35,7 @@ def find_files(source: str, pattern: str, folder: Path) -> tuple[Path, list[Sour
     fixed, rest = split_glob(pattern)
     base = folder / fixed
     plain = base / rest
-    if not _MAGIC & set(rest):
+    if not has_magic(rest):
         if plain.is_dir():
             raise SourceError(
                 f"source {source}: {plain} is a folder; give a file or a glob such as {pattern.rstrip('/')}/*.parquet"
@@ -64,7 +63,7 @@ def _usable(source: str, file: SourceFile) -> SourceFile:
         raise SourceError(
             f"source {source}: a file name that is not UTF-8: {os.fsencode(file.path)!r}; rename it"
         ) from error
-    if file.here.suffix not in FORMATS:
+    if not file.path.endswith(FORMATS) or file.here.suffix == "":
         raise SourceError(
             f"source {source}: {file.here}: expected a name ending in one of {', '.join(FORMATS)}"
         )
@@ -85,8 +84,7 @@ def _matches(base: Path, components: list[str]) -> set[str]:
                 found.add(entry.name)
         return found
     for entry in _listing(base):
-        hidden = entry.name.startswith(".") and not head.startswith(".")
-        if hidden or not fnmatchcase(entry.name, head):
+        if not name_matches(head, entry.name):
             continue
         if rest and entry.is_dir():
             found |= {f"{entry.name}/{path}" for path in _matches(Path(entry.path), rest)}

@@ -3,7 +3,6 @@
 Sixteen bytes a key and no text: what a pool holds stays small beside the source.
 """
 
-from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,13 +14,12 @@ import pyarrow as pa
 
 from curation.errors import GuardError
 from curation.recipe import SourceRecipe
+from curation.scan import Job, RowKeys
+from curation.source_rows import SourceRows
 from manifests.audit import fixed_width_column, key_table
 from manifests.identity import SourceRecord
-from manifests.keys import Trace, content_key, prompt_key
 from manifests.ledger import SourceLedger, Stage
-from manifests.origins import KeyBytes, Numbers, locate_rows
-
-KEY_BYTES = 16
+from manifests.origins import locate_rows
 
 
 class Reject(NamedTuple):
@@ -37,51 +35,17 @@ class Reject(NamedTuple):
     kept_row: int = 0
 
 
-class Keys:
-    """The keys of rows, gathered one by one."""
-
-    def __init__(self) -> None:
-        self._rows, self._characters = array("Q"), array("Q")
-        self._contents, self._prompts = bytearray(), bytearray()
-
-    def add(self, row: int, trace: Trace) -> None:
-        """Note the keys of a row's trace."""
-        self._rows.append(row)
-        self._characters.append(sum(map(len, trace)))
-        self._contents += content_key(trace)
-        self._prompts += prompt_key(trace.prompt)
-
-    @property
-    def rows(self) -> Numbers:
-        """Row numbers."""
-        return np.frombuffer(self._rows, dtype=np.uint64)
-
-    @property
-    def characters(self) -> Numbers:
-        """Code points of prompt, reasoning and answer together."""
-        return np.frombuffer(self._characters, dtype=np.uint64)
-
-    @property
-    def contents(self) -> KeyBytes:
-        """Content keys, shape (rows, 16)."""
-        return np.frombuffer(self._contents, dtype=np.uint8).reshape(-1, KEY_BYTES)
-
-    @property
-    def prompts(self) -> KeyBytes:
-        """Prompt keys, shape (rows, 16)."""
-        return np.frombuffer(self._prompts, dtype=np.uint8).reshape(-1, KEY_BYTES)
-
-
 @dataclass
 class Pool:
     """The rows of one source that became traces, in upstream order, and what each stage did to them.
 
-    `order` is the order of a raw draw, as row numbers; None when the draw comes last.
+    `keys.rows` are numbers of the source. `order` is the order of a raw draw, as such numbers; None when the draw comes
+    last.
     """
 
-    recipe: SourceRecipe
-    record: SourceRecord
-    keys: Keys
+    source: SourceRows
+    job: Job
+    keys: RowKeys
     stages: list[Stage]
     rejects: list[Reject]
     order: list[int] | None = None
@@ -89,6 +53,16 @@ class Pool:
 
     def __post_init__(self) -> None:
         self.left = np.ones(len(self.keys.rows), dtype=np.bool_)
+
+    @property
+    def recipe(self) -> SourceRecipe:
+        """What the recipe asks of the source."""
+        return self.source.recipe
+
+    @property
+    def record(self) -> SourceRecord:
+        """The source as it stands in a manifest."""
+        return self.source.record
 
     @property
     def name(self) -> str:

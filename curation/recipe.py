@@ -7,6 +7,8 @@ from pathlib import Path
 
 DEFAULT_SEED = 42
 DEFAULT_MAX_DROP = Decimal("0.5")
+DEFAULT_MAX_ROW_BYTES = 16 << 20
+DEFAULT_MAX_EXPANSION = 200
 FIELDS = ("prompt", "reasoning", "answer")
 
 
@@ -29,11 +31,56 @@ class Tags:
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """Which language a trace must be in, how it is told, how likely it must be, and which fields it is told from."""
+    """Which language a trace must be in, how that is told, and from which fields.
+
+    By langdetect: `code` must be the likeliest language, `minimum` likely; with `windows` so many windows of the text
+    are looked at as well. By script: no letter of the scripts `without` may occur; `code` and `minimum` say nothing.
+    """
 
     code: str
+    by: str = "langdetect"
     minimum: Decimal = Decimal("0.5")
     on: tuple[str, ...] = FIELDS
+    windows: int = 0
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """When two traces are near duplicates: the Jaccard index of their shingles, runs of `words` words of `on`.
+
+    `bands` × `rows` MinHash values propose the pairs that are verified.
+    """
+
+    threshold: Decimal = Decimal("0.8")
+    words: int = 5
+    bands: int = 20
+    rows: int = 6
+    on: tuple[str, ...] = FIELDS
+
+
+@dataclass(frozen=True, slots=True)
+class Decontaminate:
+    """Evaluation questions that no prompt may contain.
+
+    `against` are paths or globs of files of the formats of sources; `column` holds the question (a name, or a number
+    from 1 for files without a header). A prompt contains a question that has at least the share `minimum` of its runs
+    of `words` words in it.
+    """
+
+    against: tuple[str, ...]
+    column: str | int = "question"
+    words: int = 13
+    minimum: Decimal = Decimal("0.5")
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedFile:
+    """A file of a Hub repository as `curation pin` found it: path in the repository, bytes, SHA-256 in hex."""
+
+    path: str
+    size: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +113,24 @@ class SourceRecipe:
     files: str | None = None
     hub: str | None = None
     revision: str | None = None
+    pinned: tuple[PinnedFile, ...] = ()
     header: bool = True
     rows: tuple[int, int] | None = None
     draw_raw: bool = False
     language: Language | None = None
+    max_chars: int | None = None
     keep_duplicates: bool = False
+    near: Near | None = None
     take: Take = Take()
     expect: Expect = Expect()
     max_drop: Decimal = DEFAULT_MAX_DROP
+    max_row_bytes: int = DEFAULT_MAX_ROW_BYTES
+    max_expansion: int = DEFAULT_MAX_EXPANSION
+
+    @property
+    def script_first(self) -> bool:
+        """Whether a script rule looks at the raw rows, before a raw draw."""
+        return self.draw_raw and self.language is not None and self.language.by == "script"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +152,4 @@ class Recipe:
     seed: int = DEFAULT_SEED
     mixed: bool = True
     disjoint: Disjoint | None = None
+    decontaminate: Decontaminate | None = None

@@ -2,46 +2,43 @@
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
 
 from curation.errors import RecipeError
 from curation.recipe import (
     DEFAULT_MAX_DROP,
+    DEFAULT_MAX_EXPANSION,
+    DEFAULT_MAX_ROW_BYTES,
     DEFAULT_SEED,
     FIELDS,
     Columns,
     Disjoint,
     Expect,
-    Language,
+    PinnedFile,
     Recipe,
     SourceRecipe,
     Tags,
-    Take,
 )
+from curation.recipe_stages import read_decontaminate, read_language, read_length, read_near, read_take
+from curation.toml_table import Table
 from manifests.canonical import decimal_text
-from manifests.errors import NameNotAllowedError
 from manifests.keys import LARGEST_SEED
-from manifests.store import check_name
 
 SHIPPED = Path(__file__).parent / "recipes"
 
-_TOP = ("name", "seed", "order", "source", "disjoint")
-_SOURCE = (
-    *("name", "files", "hub", "revision", "header", "columns", "tags", "rows", "draw"),
-    *("language", "duplicates", "take", "expect", "max_drop"),
+_TOP = ("name", "seed", "order", "source", "disjoint", "decontaminate")
+_SELECTING_SOURCE = (
+    *("name", "header", "columns", "tags", "max_row_bytes", "rows", "draw"),
+    *("language", "length", "duplicates", "near", "take"),
 )
+_SOURCE = (*("files", "hub", "revision", "pinned", "max_expansion", "expect", "max_drop"), *_SELECTING_SOURCE)
 _SELECTING_TOP = ("order", "seed")
-_SELECTING_SOURCE = ("name", "header", "columns", "tags", "rows", "draw", "language", "duplicates", "take")
-T = TypeVar("T")
-
-_MOST_DECIMALS = 100
-_LONGEST_SHOWN = 80  # characters of a wrong value in a message
-_COMMIT = re.compile("[0-9a-f]{40}")
-_LANGUAGE = re.compile("[a-z]{2}(-[a-z]{2})?")
+_LARGEST_LIMIT = 1 << 30  # bytes of a row
+_LARGEST_EXPANSION = 1_000_000
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def find_recipe(wanted: str) -> Path:
@@ -73,10 +70,10 @@ def read_recipe(path: Path) -> Recipe:
 
 def parse_recipe(table: Mapping[str, object], folder: Path, where: str) -> Recipe:
     """The recipe that a parsed TOML table holds; relative `files` count from `folder`."""
-    top = _Table(table, where, _TOP)
+    top = Table(table, where, _TOP)
     entries = top.list_of_tables("source")
     sources = tuple(
-        _source(_Table(entry, f"{where}: source {place}", _SOURCE)) for place, entry in enumerate(entries, 1)
+        _source(Table(entry, f"{where}: source {place}", _SOURCE)) for place, entry in enumerate(entries, 1)
     )
     names = [source.name for source in sources]
     if twice := [name for name in names if names.count(name) > 1]:
@@ -86,9 +83,11 @@ def parse_recipe(table: Mapping[str, object], folder: Path, where: str) -> Recip
     selecting["source"] = [
         {key: entry[key] for key in _SELECTING_SOURCE if key in entry} for entry in entries
     ]
-    if disjoint is not None:
-        given = top.optional("disjoint", dict) or {}
-        selecting["disjoint"] = {key: given[key] for key in ("on_overlap",) if key in given}
+    decontaminate = read_decontaminate(top)
+    # Which manifests and which files they are stands in the identity by what they hold, not by their names.
+    for name, apart in (("disjoint", "from"), ("decontaminate", "against")):
+        if given := top.optional(name, dict):
+            selecting[name] = {key: value for key, value in given.items() if key != apart}
     return Recipe(
         name=top.name(),
         folder=folder,
@@ -97,6 +96,7 @@ def parse_recipe(table: Mapping[str, object], folder: Path, where: str) -> Recip
         seed=top.seed("seed", DEFAULT_SEED),
         mixed=top.choice("order", ("mixed", "sequential")) == "mixed",
         disjoint=disjoint,
+        decontaminate=decontaminate,
     )
 
 
@@ -107,26 +107,28 @@ class Form:
     columns: Columns
     tags: Tags | None
     header: bool
+    max_row_bytes: int
 
 
 def read_form(recipe: Mapping[str, object], source: str, where: str) -> Form:
     """The form of one source, from the recipe that stands in a manifest."""
-    entries = _Table(recipe, f"{where}: recipe", tuple(recipe)).list_of_tables("source")
+    entries = Table(recipe, f"{where}: recipe", tuple(recipe)).list_of_tables("source")
     for entry in entries:
         if entry.get("name") == source:
-            return _form(_Table(entry, f"{where}: source {source}", _SELECTING_SOURCE))
+            return _form(Table(entry, f"{where}: source {source}", _SELECTING_SOURCE))
     raise RecipeError(f"{where}: its recipe has no source {source!r}; the manifest is damaged")
 
 
-def _form(table: "_Table") -> Form:
+def _form(table: Table) -> Form:
     header = table.optional("header", bool) is not False
     columns = _columns(table, header=header)
     if not columns.tagged and "tags" in table.values:
         raise table.wrong("tags", table.values["tags"], "columns for prompt and response to go with it")
-    return Form(columns, _tags(table) if columns.tagged else None, header)
+    largest = table.count("max_row_bytes", least=1, most=_LARGEST_LIMIT, default=DEFAULT_MAX_ROW_BYTES)
+    return Form(columns, _tags(table) if columns.tagged else None, header, largest)
 
 
-def _source(table: "_Table") -> SourceRecipe:
+def _source(table: Table) -> SourceRecipe:
     name = table.name()
     table.where += f" ({name})"
     files, hub, revision = (table.optional(key, str) for key in ("files", "hub", "revision"))
@@ -137,8 +139,10 @@ def _source(table: "_Table") -> SourceRecipe:
         raise table.wrong(key, table.values[key], "a path or glob" if key == "files" else "'owner/name'")
     if hub is None and revision is not None:
         raise table.wrong("revision", revision, "a 'hub' to go with it; local files have no revision")
-    if revision is not None and not _COMMIT.fullmatch(revision):
-        raise table.wrong("revision", revision, "a commit, 40 hex digits (never a branch)")
+    if revision == "":
+        raise table.wrong(
+            "revision", revision, "a commit, 40 hex digits (or a branch, for 'curation pin' to resolve)"
+        )
     form = _form(table)
     return SourceRecipe(
         name=name,
@@ -148,17 +152,43 @@ def _source(table: "_Table") -> SourceRecipe:
         hub=hub,
         revision=revision,
         header=form.header,
+        pinned=_pinned(table),
         rows=_rows(table),
         draw_raw=table.choice("draw", ("filtered", "raw")) == "raw",
-        language=_language(table),
+        language=read_language(table),
+        max_chars=read_length(table),
         keep_duplicates=table.choice("duplicates", ("drop", "keep")) == "keep",
-        take=_take(table),
+        near=read_near(table),
+        take=read_take(table),
         expect=_expect(table),
-        max_drop=_share(table, "max_drop", DEFAULT_MAX_DROP),
+        max_drop=table.share("max_drop", DEFAULT_MAX_DROP),
+        max_row_bytes=form.max_row_bytes,
+        max_expansion=table.count(
+            "max_expansion", least=1, most=_LARGEST_EXPANSION, default=DEFAULT_MAX_EXPANSION
+        ),
     )
 
 
-def _columns(table: "_Table", *, header: bool) -> Columns:
+def _pinned(table: Table) -> tuple[PinnedFile, ...]:
+    if "pinned" not in table.values:
+        return ()
+    if "hub" not in table.values:
+        raise table.wrong(
+            "pinned", table.values["pinned"], "a 'hub' to go with it; local files are not pinned"
+        )
+    files = []
+    for place, entry in enumerate(table.list_of_tables("pinned"), 1):
+        file = Table(entry, f"{table.where}: pinned {place}", ("path", "size", "sha256"))
+        path, sha256 = (file.optional(key, str) for key in ("path", "sha256"))
+        if not path:
+            raise file.wrong("path", path, "the path of a file in the repository")
+        if sha256 is None or not _SHA256.fullmatch(sha256):
+            raise file.wrong("sha256", sha256, "64 hex digits")
+        files.append(PinnedFile(path, file.count("size", least=0), sha256))
+    return tuple(files)
+
+
+def _columns(table: Table, *, header: bool) -> Columns:
     columns = table.table("columns", ("prompt", "response", "reasoning", "answer"))
     names = ("prompt", "response") if "response" in columns.values else ("prompt", *FIELDS[1:])
     kind, allowed = (
@@ -182,7 +212,7 @@ def _columns(table: "_Table", *, header: bool) -> Columns:
     return Columns(tuple(chosen))
 
 
-def _tags(table: "_Table") -> Tags:
+def _tags(table: Table) -> Tags:
     if "tags" not in table.values:
         return Tags()
     tags = table.table("tags", ("reasoning", "answer"))
@@ -202,7 +232,7 @@ def _tags(table: "_Table") -> Tags:
     return Tags(pairs["reasoning"], pairs["answer"])
 
 
-def _rows(table: "_Table") -> tuple[int, int] | None:
+def _rows(table: Table) -> tuple[int, int] | None:
     value = table.values.get("rows")
     if value is None:
         return None
@@ -216,47 +246,7 @@ def _rows(table: "_Table") -> tuple[int, int] | None:
             raise table.wrong("rows", value, "[first, last], counted from 1, both included")
 
 
-def _take(table: "_Table") -> Take:
-    value = table.values.get("take", "all")
-    if value == "all":
-        return Take()
-    if not isinstance(value, dict):
-        raise table.wrong("take", value, '"all" or a table with one of first, reservoir, shuffle, hash')
-    take = table.table("take", ("first", "reservoir", "shuffle", "hash", "seed"))
-    kinds = [key for key in take.values if key != "seed"]
-    if len(kinds) != 1:
-        raise take.wrong(", ".join(kinds) or "take", value, "exactly one of first, reservoir, shuffle, hash")
-    seed = take.seed("seed", None) if "seed" in take.values else None
-    if seed is not None and kinds[0] == "first":
-        raise take.wrong("seed", seed, "no seed: 'first' draws nothing")
-    return Take(kinds[0], take.count(kinds[0], least=1), seed)
-
-
-def _language(table: "_Table") -> Language | None:
-    value = table.values.get("language")
-    if value is None:
-        return None
-    if isinstance(value, str):
-        value = {"is": value}
-    if not isinstance(value, dict):
-        raise table.wrong("language", value, 'a code such as "en", or a table with is, by, min, on')
-    language = _Table(value, f"{table.where}: language", ("is", "by", "min", "on"))
-    code = language.optional("is", str)
-    if code is None or not _LANGUAGE.fullmatch(code):
-        raise language.wrong("is", code, 'the code of a language, as in "en"')
-    language.choice("by", ("langdetect",))
-    on = value.get("on", list(FIELDS))
-    if (
-        not isinstance(on, list)
-        or not on
-        or any(field not in FIELDS for field in on)
-        or len(set(on)) != len(on)
-    ):
-        raise language.wrong("on", on, f"a list of some of {', '.join(FIELDS)}")
-    return Language(code, _share(language, "min", Decimal("0.5")), tuple(on))
-
-
-def _expect(table: "_Table") -> Expect:
+def _expect(table: Table) -> Expect:
     if "expect" not in table.values:
         return Expect()
     expect = table.table("expect", ("min", "rows"))
@@ -267,20 +257,7 @@ def _expect(table: "_Table") -> Expect:
     return Expect(rows=expect.count("rows", least=0))
 
 
-def _share(table: "_Table", key: str, default: Decimal) -> Decimal:
-    value = table.values.get(key, default)
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | Decimal)
-        or Decimal(value).is_nan()
-        or not 0 <= value <= 1
-        or -int(Decimal(value).as_tuple().exponent) > _MOST_DECIMALS
-    ):
-        raise table.wrong(key, value, f"a share from 0.0 to 1.0 with at most {_MOST_DECIMALS} decimals")
-    return Decimal(value)
-
-
-def _disjoint(top: "_Table") -> Disjoint | None:
+def _disjoint(top: Table) -> Disjoint | None:
     if "disjoint" not in top.values:
         return None
     disjoint = top.table("disjoint", ("from", "on_overlap"))
@@ -306,68 +283,3 @@ def _plain(value: object) -> dict[str, object]:
 
     plain = convert(value)
     return plain if isinstance(plain, dict) else {}
-
-
-class _Table:
-    """A TOML table that knows where it stands and which keys it may have."""
-
-    def __init__(self, values: Mapping[str, object], where: str, allowed: Sequence[str]) -> None:
-        self.values, self.where = values, where
-        for key in values:
-            if key not in allowed:
-                raise RecipeError(f"{where}: unknown key {key!r}; allowed here: {', '.join(allowed)}")
-
-    def wrong(self, key: str, value: object, expected: str) -> RecipeError:
-        found = "it is missing" if value is None else f"found {_shown(value)}"
-        return RecipeError(f"{self.where}: {key}: expected {expected}; {found}")
-
-    def optional(self, key: str, kind: type[T]) -> T | None:
-        value = self.values.get(key)
-        if value is not None and not isinstance(value, kind):
-            named = {str: "a text", bool: "true or false", dict: "a table"}
-            raise self.wrong(key, value, named.get(kind, kind.__name__))
-        return value
-
-    def table(self, key: str, allowed: Sequence[str]) -> "_Table":
-        value = self.values.get(key)
-        if not isinstance(value, dict):
-            raise self.wrong(key, value, f"a table with {', '.join(allowed)}")
-        return _Table(value, f"{self.where}: {key}", allowed)
-
-    def list_of_tables(self, key: str) -> list[dict[str, object]]:
-        value = self.values.get(key)
-        if not isinstance(value, list) or not value or not all(isinstance(entry, dict) for entry in value):
-            raise self.wrong(key, value, f"at least one [[{key}]] table")
-        return value
-
-    def choice(self, key: str, allowed: Sequence[str]) -> str:
-        value = self.values.get(key, allowed[0])
-        if not isinstance(value, str) or value not in allowed:
-            raise self.wrong(key, value, " or ".join(f'"{choice}"' for choice in allowed))
-        return value
-
-    def count(self, key: str, least: int) -> int:
-        value = self.values.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= LARGEST_SEED:
-            raise self.wrong(key, value, f"a whole number from {least}")
-        return value
-
-    def seed(self, key: str, default: int | None) -> int:
-        value = self.values.get(key, default)
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LARGEST_SEED:
-            raise self.wrong(key, value, "a whole number from 0 to 2^63 - 1")
-        return value
-
-    def name(self) -> str:
-        value = self.optional("name", str)
-        if value is None:
-            raise self.wrong("name", None, "a name of a-z, 0-9 and -")
-        try:
-            return check_name(value)
-        except NameNotAllowedError as error:
-            raise RecipeError(f"{self.where}: {error}") from error
-
-
-def _shown(value: object) -> str:
-    text = decimal_text(value) if isinstance(value, Decimal) else repr(value)
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

@@ -1,6 +1,6 @@
 """From a manifest and its sources to the dataset again: no filter and no draw runs, the manifest says which rows.
 
-resolve → find files → read the chosen rows → check every row and the whole → publish
+resolve → find files → find the rows in them → read those chosen → check every row and the whole → publish
 """
 
 from collections.abc import Mapping
@@ -8,15 +8,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
+import pyarrow.compute as pc
+
 from curation.errors import RegenerationError, SourceError
 from curation.files import SourceFile
+from curation.formats.base import Layout
 from curation.hints import recall_sources
+from curation.hub.repository import HubRepository
+from curation.hub.settings import hub_settings
+from curation.hub.transport import HubHttp
+from curation.progress import Progress, Silence
+from curation.readers import broken, cut, read_head, unreadable
+from curation.recipe import PinnedFile
 from curation.recipe_reader import read_form
-from curation.texts import FileRows, RowDifferenceError, SourceToRead, UnreadableSourceError, gather
+from curation.scan import Job, Numbers, Part, index
+from curation.source_rows import read_parts
+from curation.texts import (
+    ChosenRows,
+    HeldRows,
+    MissingRow,
+    RowDifferenceError,
+    UnreadableSourceError,
+    gather,
+)
+from curation.workers import Workers, processes_for
 from manifests import disk
 from manifests.dataset import DatasetWriter
 from manifests.errors import StoreError
-from manifests.identity import SourceRecord
+from manifests.identity import FileRecord, SourceRecord
 from manifests.manifest import Manifest
 from manifests.publish import is_whole, publish_dataset
 from manifests.store import Store
@@ -46,12 +66,15 @@ def regenerate(
     out: Path | None = None,
     *,
     allow_rewritten: bool = False,
+    progress: Progress | None = None,
+    workers: int | None = None,
 ) -> Regenerated:
     """Rebuild the dataset of a manifest, into the store or into a new folder `out`.
 
-    `folders` says where sources lie; of the others, this machine remembers where it had them. Raises RegenerationError,
-    and publishes nothing, when a source no longer gives the manifest's rows, or when its files have other bytes (unless
-    `allow_rewritten` says that equal rows are enough); SourceError when a source is not to be found.
+    `folders` says where sources lie; of the others, this machine remembers where it had them, or they are fetched from
+    the Hub. Raises RegenerationError, and publishes nothing, when a source no longer gives the manifest's rows, or when
+    its files have other bytes (unless `allow_rewritten` says that equal rows are enough); SourceError when a source is
+    not to be found.
     """
     manifest = store.manifest(reference)
     if unknown := [name for name in folders if manifest.identity.source(name) is None]:
@@ -64,9 +87,14 @@ def regenerate(
         raise _taken(out)
     found = _find_all(manifest, recall_sources(store, manifest.id), folders)
     changed = _changed_files(manifest, found)
+    size = sum(file.here.stat().st_size for files in found.values() for file in files)
     parent = store.root / "datasets" if out is None else out.parent
-    with disk.staging(parent) as staging, disk.staging(parent) as spill:
-        _rebuild(manifest, found, changed, staging, spill)
+    with (
+        disk.staging(parent) as staging,
+        disk.staging(parent) as spill,
+        Workers(processes_for(size, workers)) as processes,
+    ):
+        _rebuild(manifest, found, changed, staging, spill, processes, progress or Silence())
         if changed and not allow_rewritten:
             raise _rewritten(manifest, changed)
         if out is None:
@@ -80,14 +108,22 @@ def regenerate(
 
 
 def _rebuild(
-    manifest: Manifest, found: Files, changed: Mapping[str, list[str]], staging: Path, spill: Path
+    manifest: Manifest,
+    found: Files,
+    changed: Mapping[str, list[str]],
+    staging: Path,
+    spill: Path,
+    workers: Workers,
+    progress: Progress,
 ) -> None:
     """Write the dataset into `staging`, every row of it checked."""
     writer = DatasetWriter(staging, manifest.identity.rows)
-    sources = [_to_read(manifest, source, found[source.name]) for source in manifest.identity.sources]
     try:
-        for block in gather(sources, manifest.rows, spill):
-            writer.write(block)
+        sources = [
+            _chosen(manifest, source, found[source.name], workers, progress)
+            for source in manifest.identity.sources
+        ]
+        writer.write_all(gather(sources, manifest.rows, spill, workers, progress))
     except RowDifferenceError as error:
         records = {source.name: source for source in manifest.identity.sources}
         file, _ = records[error.source].locate(error.row)
@@ -111,12 +147,14 @@ def _taken(out: Path) -> StoreError:
 
 
 def _find_all(manifest: Manifest, remembered: Mapping[str, Path], folders: Mapping[str, Path]) -> Files:
-    """The files of every source, by its name; a folder given wins over one remembered."""
+    """The files of every source, by its name; a folder given wins over one remembered, and that over the Hub."""
     places = {**remembered, **folders}
     return {source.name: _find(source, places.get(source.name)) for source in manifest.identity.sources}
 
 
 def _find(source: SourceRecord, folder: Path | None) -> list[SourceFile]:
+    if folder is None and source.hub is not None:
+        return _fetch(source, *source.hub)
     if folder is None:
         raise SourceError(
             f"source {source.name}: this machine does not know where its files are; give --sources {source.name}=DIR, "
@@ -132,13 +170,68 @@ def _find(source: SourceRecord, folder: Path | None) -> list[SourceFile]:
     return files
 
 
-def _to_read(manifest: Manifest, source: SourceRecord, files: list[SourceFile]) -> SourceToRead:
+def _fetch(source: SourceRecord, hub: str, revision: str) -> list[SourceFile]:
+    """The files of a Hub source, each with the bytes that the manifest names."""
+    pinned = [PinnedFile(file.path, file.size, file.sha256) for file in source.files]
+    with HubHttp(hub_settings()) as http:
+        repository = HubRepository(http, source.name, hub, revision, pinned)
+        return [SourceFile(file.path, repository.fetch(file).here) for file in repository.files(None)]
+
+
+def _chosen(
+    manifest: Manifest, source: SourceRecord, files: list[SourceFile], workers: Workers, progress: Progress
+) -> ChosenRows:
+    """The manifest's rows of a source, found in its files."""
     form = read_form(manifest.identity.recipe, source.name, str(manifest.folder / "manifest.json"))
-    rows = tuple(
-        FileRows(file, record.first_row, record.last_row)
-        for file, record in zip(files, source.files, strict=True)
-    )
-    return SourceToRead(source.name, form.columns, form.tags, form.header, rows)
+    # A compressed file that is the manifest's has expanded before.
+    layout = Layout(form.columns, form.header, form.max_row_bytes, max_expansion=1 << 20)
+    job = Job(layout, form.tags)
+    rows = manifest.rows
+    numbers = np.sort(rows.column("row").to_numpy()[pc.equal(rows.column("source"), source.name).to_numpy()])
+    progress.begin(f"{source.name}: finding rows", sum(file.size for file in source.files))
+    held = []
+    for file, record in zip(files, source.files, strict=True):
+        begin, end = np.searchsorted(numbers, np.array([record.first_row, record.last_row + 1], np.uint64))
+        if begin < end:
+            wanted = numbers[begin:end]
+            try:
+                held.append(_locate(file, record, wanted, job, workers, progress))
+            except SourceError as error:
+                raise UnreadableSourceError(source.name, record.path, int(wanted[0]), error) from error
+    return ChosenRows(source.name, job, tuple(held))
+
+
+def _locate(
+    file: SourceFile, record: FileRecord, numbers: Numbers, job: Job, workers: Workers, progress: Progress
+) -> HeldRows:
+    """Where the rows of a file lie that have these numbers in the source."""
+    head = read_head(file, job.layout)
+    within = numbers - np.uint64(record.first_row)
+    if file.path.endswith(".parquet"):
+        return HeldRows(file, head, numbers, within)
+    places, rows, missing = [np.empty(0, np.uint64)], 0, None
+    parts = (Part(file, head, span, span.end - span.begin) for span in cut(file, head))
+    for part, found in read_parts(workers, index, job, parts):
+        places.append(found.places)
+        rows += found.rows
+        progress.step(found.rows, part.size)
+        if rows > within[-1]:
+            break
+        if found.broken or found.unreadable:
+            error = (
+                unreadable(file, found.unreadable)
+                if found.unreadable
+                else broken(file, rows + 1, found.broken)
+            )
+            missing = MissingRow(record.first_row + rows, str(error), readable=False)
+            break
+    known = int(np.searchsorted(within, np.uint64(rows)))
+    if known < len(within) and missing is None:
+        last = int(numbers[-1])
+        missing = MissingRow(
+            record.first_row + rows, f"expected rows up to {last}, but {file.here} ends before", readable=True
+        )
+    return HeldRows(file, head, numbers[:known], np.concatenate(places)[within[:known]], missing)
 
 
 def _changed_files(manifest: Manifest, found: Files) -> dict[str, list[str]]:

@@ -5,11 +5,16 @@ CPython's `random.Random` is the Mersenne Twister; `randint` and `shuffle` have 
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
 
 from curation.errors import TakeError
 from curation.recipe import Take
 from manifests import keys
+
+Places = npt.NDArray[np.intp]
 
 MIXED = "mixed/xxh3-128/1"
 SEQUENTIAL = "sequential/1"
@@ -49,12 +54,14 @@ def smallest_hashes(origins: Sequence[tuple[bytes, int]], wanted: int, seed: int
     return [place for _, place in sorted(hashed)[:wanted]]
 
 
-def draw(take: Take, seed: int, origins: Sequence[tuple[bytes, int]], source: str) -> list[int]:
-    """The places that `take` draws from the candidates, in the order of the draw.
+def draw(
+    take: Take, seed: int, candidates: int, origins: Sequence[tuple[bytes, int]], source: str
+) -> Sequence[int]:
+    """The places that `take` draws from so many candidates, in the order of the draw.
 
-    `origins` has an entry a candidate: origin key and row within the file. TakeError when there are too few.
+    `origins` (of a hash draw only) has an entry a candidate: origin key and row within the file. TakeError when there
+    are too few.
     """
-    candidates = len(origins)
     if take.count is not None and candidates < take.count:
         raise TakeError(
             f"source {source}: take = {{ {take.kind} = {take.count} }}, but only {candidates} rows are left; "
@@ -70,10 +77,13 @@ def draw(take: Take, seed: int, origins: Sequence[tuple[bytes, int]], source: st
         case "hash":
             return smallest_hashes(origins, wanted, chosen_seed)
         case _:  # "all" and "first"
-            return list(range(wanted))
+            return range(wanted)
 
 
-def mixed_order(contents: Sequence[bytes], seed: int) -> list[int]:
-    """Places by ascending keyed hash of their content; equal content keeps the order it came in."""
-    hashed = [(keys.order_key(seed, content), place) for place, content in enumerate(contents)]
-    return [place for _, place in sorted(hashed)]
+def mixed_order(contents: Iterable[bytes], seed: int) -> Places:
+    """Places by ascending keyed hash of their content key; equal content keeps the order it came in."""
+    hashed = bytearray()
+    for content in contents:
+        hashed += keys.order_key(seed, content)
+    halves = np.frombuffer(hashed, ">u8").reshape(-1, 2)  # big-endian numbers compare like their bytes
+    return np.lexsort((halves[:, 1], halves[:, 0]))

@@ -1,61 +1,144 @@
 """The stages that look at one row at a time, and those that look at keys: from sources to the rows of a mix.
 
-Everything here works on the pools of `curation.pool`; the text of a row is seen once, in `select`, and let go.
+Everything here works on the pools of `curation.pool`; the text of a row is seen once, by `curation.scan`, and let go.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from curation import sampling
+from curation.decontamination import Questions
 from curation.duplicates import first_places
 from curation.errors import GuardError, OverlapError, SourceError
-from curation.language import LanguageDetector
-from curation.pool import Keys, Pool, Reject, close_stage
+from curation.formats.base import BrokenRowError
+from curation.near.search import find_near
+from curation.pool import Pool, Reject, close_stage
+from curation.progress import Progress
+from curation.scan import Chosen, Job, Numbers, RowKeys, index, job_of, joined, scan, scan_chosen
 from curation.source_rows import SourceRows
-from curation.traces import Fault, parse
+from curation.spill import SpillReader
+from curation.texts import cuts, held_rows, read_traces
+from curation.workers import Workers
 from manifests.audit import first_matches
+from manifests.keys import Trace
 from manifests.ledger import NOT_TAKEN, Stage
 from manifests.manifest import Manifest
 from manifests.origins import locate_rows
 
-Progress = Callable[[str, int], None]
 SAME_CONTENT = "same-content"
 SAME_ROW = "same-row"
+NEAR_DUPLICATE = "near-duplicate"
 
 
-def select(rows: SourceRows, seed: int, detector: LanguageDetector, progress: Progress) -> Pool:
-    """The stages of one source that need its text: `rows`, `parse`, `language` (and `take`, for a raw draw)."""
-    recipe = rows.recipe
-    counted, drawn = _draw_raw(rows, seed) if recipe.draw_raw else (None, None)
-    keys, unparsed, foreign = Keys(), [], []
-    seen = read = 0
-    chosen = None if drawn is None else set(drawn)
-    for row, raw in rows:
-        read += 1
-        progress(recipe.name, read)
-        if chosen is not None and row not in chosen:
+def select(
+    source: SourceRows,
+    seed: int,
+    questions: Questions | None,
+    folder: Path,
+    workers: Workers,
+    progress: Progress,
+) -> Pool:
+    """The stages of one source that need its text: `rows`, `parse`, `language`, `length`, `decontaminate`.
+
+    For a raw draw, `take` (and a script rule before it) comes right after `rows`. Texts that are known to be taken are
+    put aside in `folder`.
+    """
+    recipe, job = source.recipe, job_of(source.recipe, questions)
+    progress.begin(f"{recipe.name}: reading", source.size_to_read())
+    if recipe.draw_raw:
+        return _select_raw(source, seed, job, workers, progress)
+    if recipe.take.kind == "all":
+        job = replace(job, spill=folder)
+    read, parts, rejects = 0, list[RowKeys](), list[Reject]()
+    for piece in source.read(workers, scan, job, progress):
+        read += piece.end - piece.begin
+        keys = piece.result.keys
+        if keys is None:
             continue
-        seen += 1
-        trace = parse(raw, recipe.tags)
-        if isinstance(trace, Fault):
-            unparsed.append(Reject(recipe.name, row, "parse", trace.value))
-        elif recipe.language and (verdict := detector.verdict(trace, recipe.language)):
-            foreign.append(Reject(recipe.name, row, "language", *verdict))
-        else:
-            keys.add(row, trace)
-    if counted is not None and read != counted:
-        raise SourceError(
-            f"source {recipe.name}: {counted:,} rows when they were counted, {read:,} when they were read: "
-            "it changed while it was being read; build again"
-        )
-    stages, rejects = [Stage("rows", read, read, {})], list[Reject]()
-    if drawn is not None:
-        stages.append(_take_stage(read, len(drawn)))
-    close_stage(recipe, stages, rejects, "parse", seen, unparsed)
-    if recipe.language:
-        close_stage(recipe, stages, rejects, "language", seen - len(unparsed), foreign)
-    return Pool(recipe, rows.record, keys, stages, rejects, drawn)
+        numbers = keys.rows + np.uint64(piece.before + 1)
+        inside = slice(*np.searchsorted(keys.rows, np.array([piece.begin, piece.end], np.uint64)).tolist())
+        parts.append(replace(keys, rows=numbers).at(inside))
+        rejects += [
+            Reject(recipe.name, piece.before + 1 + row, *verdict)
+            for row, verdict in piece.result.rejects
+            if piece.begin <= row < piece.end
+        ]
+    stages = [Stage("rows", read, read, {})]
+    return _pool(source, job, joined(parts), stages, rejects, None)
+
+
+def _select_raw(source: SourceRows, seed: int, job: Job, workers: Workers, progress: Progress) -> Pool:
+    """A raw draw: where the rows are is found out first, then only the drawn ones are looked at."""
+    recipe = source.recipe
+    indexing = replace(job, language=recipe.language if recipe.script_first else None)
+    numbers, places, rejects = list[Numbers](), list[Numbers](), list[Reject]()
+    read = 0
+    for piece in source.read(workers, index, indexing, progress):
+        read += piece.end - piece.begin
+        rows = np.arange(piece.begin, piece.end, dtype=np.uint64)
+        numbers.append(rows + np.uint64(piece.before + 1))
+        places.append(piece.result.places[piece.begin : piece.end])
+        rejects += [
+            Reject(recipe.name, piece.before + 1 + row, "language", *verdict)
+            for row, verdict in piece.result.barred.items()
+            if piece.begin <= row < piece.end
+        ]
+    rows, where = np.concatenate(numbers), np.concatenate(places)
+    stages, kept = [Stage("rows", read, read, {})], list[Reject]()
+    if recipe.script_first:
+        close_stage(recipe, stages, kept, "language", read, rejects)
+        left = ~np.isin(rows, np.array([reject.row for reject in rejects], np.uint64))
+        rows, where = rows[left], where[left]
+    drawn = _draw(source, rows, seed)
+    stages.append(_take_stage(len(rows), len(drawn)))
+    ascending = np.sort(np.array(drawn, np.int64))
+    chosen = chunks_of(source, rows[ascending], where[ascending])
+    parts = list[RowKeys]()
+    judged = list[Reject]()
+    for part, result in workers.ordered(scan_chosen, job, chosen):
+        if result.broken or result.unreadable:
+            raise SourceError(
+                f"source {recipe.name}: {part.file.here}: it changed while it was being read; build again"
+            )
+        if result.keys is not None:
+            parts.append(result.keys)
+        judged += [Reject(recipe.name, row, *verdict) for row, verdict in result.rejects]
+    pool = _pool(source, job, joined(parts), stages, judged, rows[drawn].tolist())
+    pool.rejects[:0] = kept
+    return pool
+
+
+def chunks_of(source: SourceRows, numbers: Numbers, places: Numbers) -> Iterator[Chosen]:
+    """Chosen rows of a source, by file, a few at a time; `numbers` ascend."""
+    for held in held_rows(source.record, source.files, source.heads, numbers, places):
+        for begin, end in cuts(held):
+            yield Chosen(held.file, held.head, held.places[begin:end], held.numbers[begin:end])
+
+
+def _pool(
+    source: SourceRows,
+    job: Job,
+    keys: RowKeys,
+    stages: list[Stage],
+    rejects: Sequence[Reject],
+    order: list[int] | None,
+) -> Pool:
+    """Close the stages that judged row by row."""
+    recipe, kept = source.recipe, list[Reject]()
+    for stage, asked in (
+        ("parse", True),
+        ("language", job.language is not None),
+        ("length", job.max_chars is not None),
+        ("decontaminate", job.questions is not None),
+    ):
+        if asked:
+            dropped = [reject for reject in rejects if reject.stage == stage]
+            close_stage(recipe, stages, kept, stage, stages[-1].rows_out, dropped)
+    return Pool(source, job, keys, stages, kept, order)
 
 
 def drop_duplicates(pool: Pool) -> None:
@@ -71,6 +154,61 @@ def drop_duplicates(pool: Pool) -> None:
             for place in repeated
         ],
     )
+
+
+def drop_near(pool: Pool, folder: Path, progress: Progress) -> list[str]:
+    """The stage `near`: of near duplicates the lowest row stays; what was dropped was verified on the text.
+
+    Tells how many pairs were proposed and verified, if the stage is asked for.
+    """
+    near = pool.recipe.near
+    if near is None:
+        return []
+    progress.begin(f"{pool.name}: near duplicates")
+    places = pool.places
+    numbers = pool.keys.rows
+    result = find_near(
+        pool.keys.bands[places], near, lambda asked: _traces(pool, places[np.asarray(asked)], folder)
+    )
+    pool.reject(
+        "near",
+        [
+            (
+                int(places[dropped]),
+                Reject(
+                    *(pool.name, int(numbers[places[dropped]]), "near", NEAR_DUPLICATE, "", ""),
+                    *(pool.name, int(numbers[places[kept]])),
+                ),
+            )
+            for dropped, kept in result.pairs.tolist()
+        ],
+    )
+    skipped = f", {result.skipped:,} left out by the bound" if result.skipped else ""
+    counts = (
+        f"{result.candidates:,} candidates, {result.verified:,} verified, {len(result.pairs):,} rows dropped"
+    )
+    return [f"near duplicates of {pool.name}: {counts}{skipped}"]
+
+
+def _traces(pool: Pool, places: npt.NDArray[np.int64], folder: Path) -> Iterator[Trace]:
+    """The traces at ascending places of a pool, read once more."""
+    if pool.job.spill is not None:
+        with SpillReader(folder) as texts:
+            yield from texts.traces(pool.keys.texts[places])
+        return
+    numbers, wheres = pool.keys.rows[places], pool.keys.places[places]
+    for held in held_rows(pool.record, pool.source.files, pool.source.heads, numbers, wheres):
+        found = read_traces(held.file, pool.job, held.head, held.places.tolist())
+        for number in held.numbers.tolist():
+            try:
+                trace = next(found, None)
+            except BrokenRowError:
+                trace = None
+            if not isinstance(trace, Trace):
+                raise SourceError(
+                    f"source {pool.name}, row {number}: it changed while it was being read; build again"
+                )
+            yield trace
 
 
 def drop_across(pools: Sequence[Pool]) -> None:
@@ -124,7 +262,7 @@ def drop_overlap(pools: Sequence[Pool], parents: Sequence[Manifest], *, drop: bo
         pool.reject("disjoint", dropped)
 
 
-def take(pool: Pool, seed: int) -> list[int]:
+def take(pool: Pool, seed: int) -> npt.NDArray[np.int64]:
     """The stage `take`: the places of the rows drawn, in the order of the draw.
 
     After a raw draw nothing is drawn any more: what is left of it stays in its order. TakeError when too few are left.
@@ -132,12 +270,10 @@ def take(pool: Pool, seed: int) -> list[int]:
     places = pool.places
     if pool.order is not None:
         by_row = dict(zip(pool.keys.rows[places].tolist(), places.tolist(), strict=True))
-        return [by_row[row] for row in pool.order if row in by_row]
-    origins, within = locate_rows(pool.record, pool.keys.rows[places])
-    candidates = list(zip(map(bytes, origins), within.tolist(), strict=True))
-    drawn = sampling.draw(pool.recipe.take, seed, candidates, pool.name)
+        return np.array([by_row[row] for row in pool.order if row in by_row], np.int64)
+    drawn = _draw(pool.source, pool.keys.rows[places], seed)
     pool.stages.append(_take_stage(len(places), len(drawn)))
-    return [int(places[place]) for place in drawn]
+    return places[np.asarray(drawn, np.int64)]
 
 
 def check_expectations(pools: Iterable[Pool]) -> None:
@@ -156,20 +292,14 @@ def check_expectations(pools: Iterable[Pool]) -> None:
         )
 
 
-def _draw_raw(rows: SourceRows, seed: int) -> tuple[int, list[int]]:
-    """The number of rows of the range, and the row numbers of a raw draw from them, in its order."""
-    recipe = rows.recipe
-    first = recipe.rows[0] if recipe.rows else 1
-    count = rows.count()
-    if recipe.take.kind == "hash":
-        numbers = np.arange(first, first + count, dtype=np.uint64)
-        for _ in rows:  # origins are known once the files were read
-            pass
-        origins, within = locate_rows(rows.record, numbers)
-        candidates: Sequence[tuple[bytes, int]] = list(zip(map(bytes, origins), within.tolist(), strict=True))
-    else:
-        candidates = [(b"", 0)] * count
-    return count, [first + place for place in sampling.draw(recipe.take, seed, candidates, recipe.name)]
+def _draw(source: SourceRows, rows: Numbers, seed: int) -> Sequence[int]:
+    """The places, among candidates with these row numbers, that the source's take draws, in the order of the draw."""
+    recipe = source.recipe
+    origins: Sequence[tuple[bytes, int]] = ()
+    if recipe.take.kind == "hash":  # no other draw looks at where its candidates come from
+        keys, within = locate_rows(source.record, rows)
+        origins = list(zip(map(bytes, keys), within.tolist(), strict=True))
+    return sampling.draw(recipe.take, seed, len(rows), origins, recipe.name)
 
 
 def _take_stage(rows_in: int, taken: int) -> Stage:

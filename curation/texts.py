@@ -1,102 +1,87 @@
 """The text of chosen rows, brought into manifest order without holding it in memory.
 
-Sources are read in their own order, a manifest stands in another: texts are spilled to one temporary file as they
-come, with an index of where each lies, and gathered from there block by block.
+Sources are read in their own order, a manifest stands in another: texts are spilled to temporary files as they come,
+with an index of where each lies, and gathered from there block by block.
 """
 
-import mmap
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, Self, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.errors import SourceError
 from curation.files import SourceFile
-from curation.readers import read_rows
-from curation.recipe import Columns, Tags
-from curation.source_rows import SourceRows
-from curation.traces import Fault, RawRow, parse
+from curation.formats import parquet
+from curation.formats.base import BrokenRowError, Head
+from curation.progress import Progress
+from curation.readers import format_of, unreadable
+from curation.scan import KEY_BYTES, Job, KeyBytes, Numbers
+from curation.spill import PLACE, TEXTS, Places, SpillReader, SpillWriter
+from curation.traces import Fault, parse
+from curation.workers import Workers
+from manifests.identity import SourceRecord
 from manifests.keys import Trace, content_key, prompt_key
 from manifests.tables import BLOCK_ROWS, CONTENT, table_of
 
-ChosenRow: TypeAlias = tuple[int, int, Trace]
+Indices: TypeAlias = npt.NDArray[np.int64]
+
+_CHUNK_ROWS = 512
 
 
-class TextSpill:
-    """Texts by place in the manifest. A context manager; the file lies in `folder` and goes with it."""
+class MissingRow(NamedTuple):
+    """A row that is not to be found: its number, and what is wrong; `readable` if the file is, but has no such row."""
 
-    def __init__(self, folder: Path, rows: int) -> None:
-        self._file: BinaryIO = (folder / "texts.spill").open("w+b")
-        self._ends = np.zeros(
-            (rows, 4), dtype=np.uint64
-        )  # where prompt begins, and prompt, reasoning, answer end
-        self._position = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def put(self, place: int, trace: Trace) -> None:
-        """Note the text of the row at `place` (from 0)."""
-        ends = [self._position]
-        for text in trace:
-            data = text.encode()
-            self._file.write(data)
-            self._position += len(data)
-            ends.append(self._position)
-        self._ends[place] = ends
-
-    def blocks(self, sources: Sequence[str], rows: Sequence[int]) -> Iterator[pa.Table]:
-        """The content table in blocks; `sources` and `rows` say where the row at each place comes from."""
-        self._file.flush()
-        if not self._position:
-            return
-        with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-            for start in range(0, len(rows), BLOCK_ROWS):
-                ends = self._ends[start : start + BLOCK_ROWS].tolist()
-                columns = [
-                    pa.array([text[row[part] : row[part + 1]] for row in ends], type=pa.binary()).cast(
-                        pa.string()
-                    )
-                    for part in range(3)
-                ]
-                yield table_of(
-                    CONTENT, [sources[start : start + BLOCK_ROWS], rows[start : start + BLOCK_ROWS], *columns]
-                )
+    number: int
+    what: str
+    readable: bool
 
 
 @dataclass(frozen=True, slots=True)
-class FileRows:
-    """A file of a source, and which rows of the source it holds."""
+class HeldRows:
+    """Chosen rows of one file: their numbers in the source, ascending, and where the format finds each.
+
+    `missing` is the next one, if that is not to be found.
+    """
 
     file: SourceFile
-    first_row: int
-    last_row: int
+    head: Head
+    numbers: Numbers
+    places: Numbers
+    missing: MissingRow | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class SourceToRead:
-    """What it takes to read chosen rows of a source again: no filters, no draw."""
+class ChosenRows:
+    """The chosen rows of a source, file by file, and how they are read.
+
+    `texts` are the places of their texts, ascending by row, if these were put aside when they were first read.
+    """
 
     name: str
-    columns: Columns
-    tags: Tags | None
-    header: bool
-    files: tuple[FileRows, ...]
+    job: Job
+    files: tuple[HeldRows, ...]
+    texts: Places | None = None
 
 
-def rows_to_read(source: SourceRows) -> SourceToRead:
-    """A source that was read once, to be read again."""
-    here = {file.path: file for file in source.files}
-    recipe = source.recipe
-    files = tuple(FileRows(here[file.path], file.first_row, file.last_row) for file in source.record.files)
-    return SourceToRead(recipe.name, recipe.columns, recipe.tags, recipe.header, files)
+def held_rows(
+    record: SourceRecord,
+    files: Sequence[SourceFile],
+    heads: Mapping[str, Head],
+    numbers: Numbers,
+    places: Numbers,
+) -> Iterator[HeldRows]:
+    """Chosen rows of a source file by file; `numbers` ascend, and `places` are where the format finds each."""
+    here = {file.path: file for file in files}
+    for file in record.files:
+        begin, end = np.searchsorted(numbers, np.array([file.first_row, file.last_row + 1], np.uint64))
+        if begin < end:
+            yield HeldRows(here[file.path], heads[file.path], numbers[begin:end], places[begin:end])
 
 
 class RowDifferenceError(Exception):
@@ -115,62 +100,170 @@ class UnreadableSourceError(SourceError):
         self.source, self.path = source, path
 
 
-def gather(sources: Sequence[SourceToRead], rows: pa.Table, folder: Path) -> Iterator[pa.Table]:
-    """The content table of a rows table, in blocks, read from the sources.
+def gather(
+    sources: Iterable[ChosenRows], rows: pa.Table, folder: Path, workers: Workers, progress: Progress
+) -> Iterator[pa.Table]:
+    """The content table of a rows table, in blocks, read from the sources, each of which is asked for when it is due.
 
     `folder` holds what has to be put aside meanwhile. Raises RowDifferenceError at the first row, in the order of
     sources and rows, whose keys are not those of the rows table; UnreadableSourceError when a file can't be read.
     """
-    names, numbers = rows.column("source").to_pylist(), rows.column("row").to_pylist()
-    contents, prompts = rows.column("content").to_pylist(), rows.column("prompt").to_pylist()
-    wanted: dict[str, dict[int, int]] = {source.name: {} for source in sources}
-    for place, (name, number) in enumerate(zip(names, numbers, strict=True)):
-        wanted[name][number] = place
-    with TextSpill(folder, len(names)) as spill:
-        for source in sources:
-            for number, place, trace in _chosen_rows(source, wanted[source.name]):
-                if content_key(trace) != contents[place] or prompt_key(trace.prompt) != prompts[place]:
-                    what = f"expected content {contents[place].hex()}, found {content_key(trace).hex()}"
-                    raise RowDifferenceError(source.name, number, what)
-                spill.put(place, trace)
-        yield from spill.blocks(names, numbers)
+    where = _put_aside(sources, rows, folder, workers, progress)
+    with SpillReader(folder) as texts:
+        for start in range(0, rows.num_rows, BLOCK_ROWS):
+            part = rows.slice(start, BLOCK_ROWS)
+            columns = texts.columns(where[start : start + BLOCK_ROWS])
+            yield table_of(CONTENT, [part.column("source"), part.column("row"), *columns])
 
 
-def _readable(source: str, path: str, rows: Iterator[RawRow], first: int) -> Iterator[tuple[int, RawRow]]:
-    """The rows with their numbers, from `first`; an error of their file names the row at which it came."""
-    number = first - 1
-    try:
-        for number, raw in enumerate(rows, first):
-            yield number, raw
-    except SourceError as error:
-        raise UnreadableSourceError(source, path, number + 1, error) from error
-
-
-def _chosen_rows(source: SourceToRead, wanted: Mapping[int, int]) -> Iterator[ChosenRow]:
-    """(row, place, trace) of the wanted rows, file by file; RowDifferenceError where there is no such trace."""
-    ascending = sorted(wanted)
-    for held in source.files:
-        begin, end = bisect_left(ascending, held.first_row), bisect_right(ascending, held.last_row)
-        if begin == end:
+def _put_aside(
+    sources: Iterable[ChosenRows], rows: pa.Table, folder: Path, workers: Workers, progress: Progress
+) -> Places:
+    """Where the text of every row of the manifest lies, in its order. What was not put aside before is now."""
+    contents, prompts = (_keys(rows.column(name)) for name in ("content", "prompt"))
+    where = np.zeros(rows.num_rows, PLACE)
+    for source in sources:
+        places = _by_row(rows, source.name)
+        if source.texts is not None:
+            where[places] = source.texts
             continue
-        first, last = ascending[begin], ascending[end - 1]
-        read = read_rows(
-            held.file,
-            source.columns,
-            header=source.header,
-            first=first - held.first_row + 1,
-            last=last - held.first_row + 1,
-        )
-        number = first - 1
-        for number, raw in _readable(source.name, held.file.path, read, first):
-            if number in wanted:
-                trace = parse(raw, source.tags)
-                if isinstance(trace, Fault):
-                    raise RowDifferenceError(
-                        source.name, number, f"expected a trace, found a row that is none ({trace})"
-                    )
-                yield number, wanted[number], trace
-        if number < last:
-            raise RowDifferenceError(
-                source.name, number + 1, f"expected rows up to {last}, but {held.file.here} ends before"
+        progress.begin(f"{source.name}: text of the rows taken")
+        chunks = _chunks(source, places, contents, prompts, folder)
+        for chunk, spilled in workers.ordered(_spill, source.job, chunks):
+            count = len(spilled.places)
+            if spilled.difference:
+                raise RowDifferenceError(source.name, int(chunk.numbers[count]), spilled.difference)
+            if spilled.unreadable:
+                row = int(chunk.numbers[count])
+                raise UnreadableSourceError(source.name, chunk.file.path, row, spilled.unreadable)
+            where[chunk.manifest_places] = spilled.places
+            progress.step(count, sum(int(spilled.places[text].sum()) for text in TEXTS))
+    return where
+
+
+def read_traces(file: SourceFile, job: Job, head: Head, places: Sequence[int]) -> Iterator[Trace | Fault]:
+    """The rows of a file at `places`, ascending, parsed. Raises what the formats raise, and SourceError."""
+    try:
+        for raw in format_of(file).rows_at(file, job.layout, head, places):
+            yield parse(raw, job.tags)
+    except OSError as error:
+        raise unreadable(file, error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Some chosen rows of a file, the keys that they must have, and where they stand in the manifest."""
+
+    file: SourceFile
+    head: Head
+    numbers: Numbers
+    places: Numbers
+    contents: KeyBytes
+    prompts: KeyBytes
+    manifest_places: Indices
+    folder: Path
+    missing: MissingRow | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Spilled:
+    """Where the texts of a chunk were put. There are fewer when the next row differs or can't be read."""
+
+    places: Places
+    difference: str = ""
+    unreadable: str = ""
+
+
+def _spill(job: Job, chunk: _Chunk) -> _Spilled:
+    """Put the texts of a chunk aside; stop at the first row that is not the one expected."""
+    difference = unreadable_file = ""
+    if chunk.missing is not None:
+        return _unspilled(chunk.missing)
+    with SpillWriter(chunk.folder) as spill:
+        count = 0
+        traces = read_traces(chunk.file, job, chunk.head, chunk.places.tolist())
+        try:
+            for count, trace in enumerate(traces, 1):
+                if difference := _difference(trace, chunk.contents[count - 1], chunk.prompts[count - 1]):
+                    break
+                if not isinstance(trace, Fault):
+                    spill.put(trace)
+            if count < len(chunk.places) and not difference:
+                difference = f"expected a trace, but {chunk.file.here} ends before it"
+        except BrokenRowError as error:
+            unreadable_file = f"{chunk.file.here}: {error}"
+        except SourceError as error:
+            unreadable_file = str(error)
+        return _Spilled(spill.places(), difference, unreadable_file)
+
+
+def _unspilled(missing: MissingRow) -> _Spilled:
+    places = np.empty(0, PLACE)
+    return _Spilled(places, missing.what) if missing.readable else _Spilled(places, "", missing.what)
+
+
+def _difference(trace: Trace | Fault, content: KeyBytes, prompt: KeyBytes) -> str:
+    """What is wrong with a row that should have these keys; nothing, if it has them."""
+    if isinstance(trace, Fault):
+        return f"expected a trace, found a row that is none ({trace})"
+    found = content_key(trace)
+    if found != content.tobytes() or prompt_key(trace.prompt) != prompt.tobytes():
+        return f"expected content {content.tobytes().hex()}, found {found.hex()}"
+    return ""
+
+
+def _chunks(
+    source: ChosenRows, places: Indices, contents: KeyBytes, prompts: KeyBytes, folder: Path
+) -> Iterator[_Chunk]:
+    done = 0
+    for held in source.files:
+        for begin, end in cuts(held):
+            part = places[done + begin : done + end]
+            yield _Chunk(
+                held.file,
+                held.head,
+                held.numbers[begin:end],
+                held.places[begin:end],
+                contents[part],
+                prompts[part],
+                part,
+                folder,
             )
+        done += len(held.numbers)
+        if held.missing is not None:
+            number, none = np.array([held.missing.number], np.uint64), np.empty(0, np.uint64)
+            yield _Chunk(
+                *(held.file, held.head, number, none, contents[:0], prompts[:0], places[:0], folder),
+                held.missing,
+            )
+
+
+def cuts(held: HeldRows) -> Iterator[tuple[int, int]]:
+    """Where the rows of a file are cut: row groups are not, and a compressed file is read in one go."""
+    count, path = len(held.numbers), held.file.path
+    if path.endswith(".parquet"):
+        groups = np.cumsum(np.array(parquet.group_rows(held.file), np.uint64), dtype=np.uint64)
+        edges = [0, *np.unique(np.searchsorted(held.places, groups)).tolist(), count]
+    elif path.endswith((".gz", ".zst")):
+        edges = [0, count]
+    else:
+        edges = [*range(0, count, _CHUNK_ROWS), count]
+    return ((begin, end) for begin, end in pairwise(edges) if begin < end)
+
+
+def _by_row(rows: pa.Table, source: str) -> Indices:
+    """The places in the manifest of a source's rows, ascending by row."""
+    places = np.flatnonzero(pc.equal(rows.column("source"), source).to_numpy())
+    numbers = rows.column("row").to_numpy()[places]
+    return places[np.argsort(numbers)]
+
+
+def _keys(column: pa.ChunkedArray) -> KeyBytes:
+    whole = column.combine_chunks()
+    if isinstance(whole, pa.ChunkedArray):
+        whole = whole.chunk(0) if whole.num_chunks else pa.array([], type=column.type)
+    data = whole.buffers()[1]
+    if data is None:
+        return np.empty((0, KEY_BYTES), np.uint8)
+    keys = np.frombuffer(data, np.uint8).reshape(-1, KEY_BYTES)
+    return keys[whole.offset : whole.offset + len(whole)]

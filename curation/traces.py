@@ -3,7 +3,6 @@
 Pure. Nothing is repaired: what does not fit leaves with its reason.
 """
 
-import re
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from manifests.keys import ASCII_WHITESPACE, Trace
 class Fault(StrEnum):
     """Why a row is no trace. A reader puts one in the place of a value that is no text."""
 
+    TOO_LARGE = "too-large"
     TOO_FEW_FIELDS = "too-few-fields"
     TOO_MANY_FIELDS = "too-many-fields"
     NULL = "null"
@@ -35,8 +35,6 @@ class Fault(StrEnum):
 Cell = str | Fault
 RawRow = Sequence[Cell] | Fault
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
 
 def cell(value: object) -> Cell:
     """A value of JSON as a cell: its text, or what keeps it from being text."""
@@ -44,8 +42,12 @@ def cell(value: object) -> Cell:
         return Fault.NULL
     if not isinstance(value, str):
         return Fault.NOT_TEXT
-    # isascii() is a flag of the string, the search walks over all of it.
-    return value if value.isascii() or not _SURROGATE.search(value) else Fault.LONE_SURROGATE
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return Fault.LONE_SURROGATE
+    return value
 
 
 def cell_of_bytes(value: bytes | None) -> Cell:

@@ -5,6 +5,7 @@ Whoever reads gets rows that were checked three times: the block against its dig
 """
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -48,6 +49,17 @@ class DatasetWriter:
         if self._writer is not None:
             self._writer.write_table(block, row_group_size=BLOCK_ROWS)
         self.block_digests.append(block_digest(CONTENT, block))
+
+    def write_all(self, blocks: Iterable[pa.Table]) -> None:
+        """Add all blocks, each while the next is being made."""
+        with ThreadPoolExecutor(1) as background:
+            last: Future[None] | None = None
+            for block in blocks:
+                if last is not None:
+                    last.result()
+                last = background.submit(self.write, block)
+            if last is not None:
+                last.result()
 
     def finish(self, manifest_id: str, rows: int) -> None:
         """Close the files and write the card beside them."""

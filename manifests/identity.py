@@ -1,22 +1,24 @@
 """The identity of a manifest: the JSON object whose SHA-256 is the id (FORMAT.md, section 6). Pure."""
 
 import hashlib
-import re
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
 from manifests import keys
 from manifests.canonical import canonical_bytes, parse_canonical
 from manifests.errors import FormatError
+from manifests.json_object import JsonObject
 from manifests.ledger import SourceLedger, Stage
 from manifests.tables import CONTENT, ENCODING, REJECTS, ROWS
 
 FORMAT = 1
 DETECTOR_ALGORITHM = "langdetect/1"
-HEX_64 = re.compile("[0-9a-f]{64}")
+DETECTORS = (DETECTOR_ALGORITHM, "langdetect-windows/1", "script/1")
+DECONTAMINATION = "ngram-overlap/1"
+NEAR = "near/minhash-lsh/1"
 SCHEMAS = {form.name: form.columns for form in (CONTENT, REJECTS, ROWS)}
 
 
@@ -70,9 +72,27 @@ class Detector:
     profiles: str
 
 
+@dataclass(frozen=True, slots=True)
+class QuestionFile:
+    """A file of evaluation questions: its path below the glob's fixed part, its bytes, and their SHA-256 in hex.
+
+    So many questions of it were sought; so many more were too short to be told from ordinary text.
+    """
+
+    path: str
+    size: int
+    sha256: str
+    questions: int
+    too_short: int
+
+
 @dataclass(frozen=True)
 class Identity:
-    """Everything that makes a manifest this one. `recipe` holds the keys that were set and that select."""
+    """Everything that makes a manifest this one. `recipe` holds the keys that were set and that select.
+
+    `near` names the algorithm by source, where near duplicates were sought; `questions` are None unless evaluation
+    questions were.
+    """
 
     rows: int
     rejects: int
@@ -86,6 +106,8 @@ class Identity:
     parents: tuple[str, ...]
     recipe: Mapping[str, object]
     sources: tuple[SourceRecord, ...]
+    near: Mapping[str, str] = field(default_factory=dict)
+    questions: tuple[QuestionFile, ...] | None = None
 
     @cached_property
     def data(self) -> bytes:
@@ -107,7 +129,7 @@ def parse_identity(data: bytes, where: str) -> Identity:
 
     Raises FormatError when they are not canonical, of another format, or lack or add a key or have a wrong type.
     """
-    top = _Object(parse_canonical(data, where), where)
+    top = JsonObject(parse_canonical(data, where), where)
     declared = top.integer("format")
     if declared != FORMAT:
         raise FormatError(
@@ -134,19 +156,30 @@ def parse_identity(data: bytes, where: str) -> Identity:
         parents=tuple(_parent(entry) for entry in top.objects("parents")),
         recipe=top.inner("recipe").everything(),
         sources=tuple(_source(entry) for entry in top.objects("sources")),
+        near=_near(algorithms),
+        questions=_questions(top),
     )
     for seen in (counts, algorithms, detectors, top):
         seen.finish()
     names = {source.name for source in identity.sources}
-    if set(identity.takes) != names or not set(identity.detectors) <= names:
+    if set(identity.takes) != names or not {*identity.detectors, *identity.near} <= names:
         raise FormatError(
-            f"{where}: takes or detectors of other sources than {', '.join(sorted(names))}; the manifest is damaged"
+            f"{where}: takes, detectors or near duplicates of other sources than {', '.join(sorted(names))}; "
+            "the manifest is damaged"
         )
     return identity
 
 
 def _to_json(identity: Identity) -> dict[str, object]:
+    # What not every manifest has, stands only in those that have it.
+    optional: dict[str, object] = {}
+    if identity.questions is not None:
+        optional["decontamination"] = {
+            "algorithm": DECONTAMINATION,
+            "files": [asdict(file) for file in identity.questions],
+        }
     return {
+        **optional,
         "format": FORMAT,
         "encoding": ENCODING,
         "schemas": SCHEMAS,
@@ -160,6 +193,7 @@ def _to_json(identity: Identity) -> dict[str, object]:
             "prompt": keys.PROMPT_ALGORITHM,
             "order": identity.order,
             "takes": dict(identity.takes),
+            **({"near": dict(identity.near)} if identity.near else {}),
         },
         "detectors": {
             name: {"algorithm": detector.algorithm, "profiles": detector.profiles}
@@ -209,11 +243,11 @@ def _source_json(source: SourceRecord) -> dict[str, object]:
     }
 
 
-def _source(entry: "_Object") -> SourceRecord:
+def _source(entry: JsonObject) -> SourceRecord:
     name, origin = entry.text("name"), entry.take("origin")
     hub: tuple[str, str] | None = None
     if origin is not None:
-        pinned = _Object(origin, f"{entry.where}: origin")
+        pinned = JsonObject(origin, f"{entry.where}: origin")
         hub = (pinned.text("hub"), pinned.text("revision"))
         pinned.finish()
     files = []
@@ -245,7 +279,7 @@ def _source(entry: "_Object") -> SourceRecord:
     return SourceRecord(name, hub, tuple(files), tuple(before))
 
 
-def _ledger(entry: "_Object") -> SourceLedger:
+def _ledger(entry: JsonObject) -> SourceLedger:
     stages = []
     for stage in entry.objects("stages"):
         dropped = stage.inner("dropped")
@@ -261,86 +295,44 @@ def _ledger(entry: "_Object") -> SourceLedger:
     return source
 
 
-def _detector(entry: "_Object") -> Detector:
+def _detector(entry: JsonObject) -> Detector:
     detector = Detector(entry.text("algorithm"), entry.digest("profiles"))
     entry.finish()
-    if detector.algorithm != DETECTOR_ALGORITHM:
+    if detector.algorithm not in DETECTORS:
         raise FormatError(
             f"{entry.where}: algorithm {detector.algorithm!r} is unknown; a newer version may be needed"
         )
     return detector
 
 
-def _parent(entry: "_Object") -> str:
+def _near(algorithms: JsonObject) -> dict[str, str]:
+    near = algorithms.texts("near") if "near" in algorithms.fields else {}
+    if unknown := sorted(set(near.values()) - {NEAR}):
+        raise FormatError(
+            f"{algorithms.where}: near: algorithm {unknown[0]!r} is unknown; a newer version may be needed"
+        )
+    return near
+
+
+def _questions(top: JsonObject) -> tuple[QuestionFile, ...] | None:
+    if "decontamination" not in top.fields:
+        return None
+    entry = top.inner("decontamination")
+    if (algorithm := entry.text("algorithm")) != DECONTAMINATION:
+        raise FormatError(f"{entry.where}: algorithm {algorithm!r} is unknown; a newer version may be needed")
+    files = []
+    for file in entry.objects("files"):
+        path, size = file.path("path"), file.integer("size")
+        counts = file.integer("questions"), file.integer("too_short")
+        files.append(QuestionFile(path, size, file.digest("sha256"), *counts))
+        file.finish()
+    entry.finish()
+    return tuple(files)
+
+
+def _parent(entry: JsonObject) -> str:
     parent, relation = entry.digest("id"), entry.text("relation")
     entry.finish()
     if relation != "disjoint":
         raise FormatError(f"{entry.where}: relation {relation!r} to a parent is not one of format {FORMAT}")
     return parent
-
-
-class _Object:
-    """A JSON object that hands out each of its fields once, typed, and complains about those nobody asked for."""
-
-    def __init__(self, value: object, where: str) -> None:
-        if not isinstance(value, dict):
-            raise FormatError(
-                f"{where}: expected an object, found {type(value).__name__}; not a manifest of this format"
-            )
-        self.fields: dict[str, object] = dict(value)
-        self.where = where
-
-    def take(self, key: str) -> object:
-        if key not in self.fields:
-            raise FormatError(f"{self.where}: the key {key!r} is missing; not a manifest of this format")
-        return self.fields.pop(key)
-
-    def text(self, key: str) -> str:
-        value = self.take(key)
-        if not isinstance(value, str):
-            raise self.wrong(key, "a string", value)
-        return value
-
-    def integer(self, key: str) -> int:
-        value = self.take(key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise self.wrong(key, "an integer from 0", value)
-        return value
-
-    def digest(self, key: str) -> str:
-        value = self.text(key)
-        if not HEX_64.fullmatch(value):
-            raise self.wrong(key, "64 hex digits", value)
-        return value
-
-    def path(self, key: str) -> str:
-        """A path that stays below the folder it is looked for in."""
-        value = self.text(key)
-        if {"", ".", ".."} & set(value.split("/")) or "\0" in value:
-            raise self.wrong(key, "a relative path without '.' or '..'", value)
-        return value
-
-    def inner(self, key: str) -> "_Object":
-        return _Object(self.take(key), f"{self.where}: {key}")
-
-    def objects(self, key: str) -> "list[_Object]":
-        value = self.take(key)
-        if not isinstance(value, list):
-            raise self.wrong(key, "a list", value)
-        return [_Object(item, f"{self.where}: {key} {place}") for place, item in enumerate(value, 1)]
-
-    def texts(self, key: str) -> dict[str, str]:
-        inner = self.inner(key)
-        return {name: inner.text(name) for name in list(inner.fields)}
-
-    def everything(self) -> dict[str, object]:
-        return self.fields
-
-    def finish(self) -> None:
-        if self.fields:
-            raise FormatError(
-                f"{self.where}: unknown keys {sorted(self.fields)}; a newer version may be needed"
-            )
-
-    def wrong(self, key: str, expected: str, value: object) -> FormatError:
-        return FormatError(f"{self.where}: {key} must be {expected}, found {str(value)[:80]!r}")

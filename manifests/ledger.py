@@ -11,12 +11,23 @@ NOT_TAKEN = "not-taken"
 REASONS: Mapping[str, tuple[str, ...]] = {
     "rows": (),
     "parse": (
-        *("too-few-fields", "too-many-fields", "null", "not-text", "invalid-utf8", "lone-surrogate"),
+        *(
+            "too-large",
+            "too-few-fields",
+            "too-many-fields",
+            "null",
+            "not-text",
+            "invalid-utf8",
+            "lone-surrogate",
+        ),
         *("no-prompt", "no-reasoning", "no-answer", "tag-unopened", "tag-unclosed", "tag-repeated"),
         *("text-before-reasoning", "text-before-answer", "text-after-answer"),
     ),
-    "language": ("other-language", "no-language"),
+    "language": ("other-language", "no-language", "mixed-language", "other-script"),
+    "length": ("too-long",),
+    "decontaminate": ("evaluation-question",),
     "duplicates": ("same-content",),
+    "near": ("near-duplicate",),
     "across": ("same-content",),
     "disjoint": ("same-row", "same-content"),
     "take": (NOT_TAKEN,),
@@ -84,8 +95,9 @@ def check_stages(ledger: Sequence[SourceLedger], manifest: str) -> None:
                     f"{where}, stage {stage.stage}: reason {unknown[0]!r} is unknown; a newer version may be needed"
                 )
         names = [stage.stage for stage in source.stages]
-        # A raw draw comes right after the rows.
-        others = [name for place, name in enumerate(names) if (place, name) != (1, "take")]
+        # A raw draw comes right after the rows, or after the script rule that looks at them.
+        early = 2 if names[1:2] == ["take"] else 3 if names[1:3] == ["language", "take"] else 1
+        others = names[:1] + names[early:]
         ordered = len(set(names)) == len(names) and others == [name for name in REASONS if name in others]
         if not ordered or not {"rows", "parse", "take"} <= set(names):
             raise FormatError(

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from manifests.errors import FormatError, VerificationError
-from manifests.identity import HEX_64, Identity, parse_identity
+from manifests.identity import Identity, parse_identity
+from manifests.json_object import HEX_64
 from manifests.ledger import check_conservation, check_stages
 from manifests.tables import CONTENT, REJECTS, ROWS, TableForm, check_columns, root_digest, table_digest
 

@@ -19,7 +19,7 @@ from manifests.errors import (
     StoreError,
     UnknownManifestError,
 )
-from manifests.identity import HEX_64
+from manifests.json_object import HEX_64
 from manifests.manifest import Manifest, read_manifest
 
 PUBLISHED = Path(__file__).parent / "published"

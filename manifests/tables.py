@@ -108,11 +108,11 @@ def empty_table(form: TableForm) -> pa.Table:
     return form.schema.empty_table()
 
 
-def table_of(form: TableForm, columns: Sequence[Sequence[object] | pa.Array]) -> pa.Table:
+def table_of(form: TableForm, columns: Sequence[Sequence[object] | pa.Array | pa.ChunkedArray]) -> pa.Table:
     """A table of `form` from its columns in order."""
     schema = form.schema
     arrays = [
-        column if isinstance(column, pa.Array) else pa.array(column, type=field.type)
+        column if isinstance(column, pa.Array | pa.ChunkedArray) else pa.array(column, type=field.type)
         for column, field in zip(columns, schema, strict=True)
     ]
     return pa.Table.from_arrays(arrays, schema=schema)

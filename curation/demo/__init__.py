@@ -1,1 +1,1 @@
-"""The demo sources: small, in the four upstream layouts, written from templates of our own; `files/` ships them."""
+"""The demo sources in the four upstream layouts, told by templates of our own; `files/` ships the small ones."""

@@ -54,9 +54,26 @@ def upstream_fields(source: str, row: Row) -> Fields:
     return _separate(trace, row.task, row.defect, row.variant)
 
 
+def tag_characters(source: str) -> int:
+    """The characters of a response that are neither reasoning nor answer; 0 for a source without tags."""
+    tags = _TAGGED.get(source)
+    return sum(map(len, tags.reasoning + tags.answer)) if tags else 0
+
+
+def ways(source: str, defect: str) -> int:
+    """In how many ways a row of a source can have a defect."""
+    if source not in _TAGGED:
+        return 2 if defect in ("null", "not-text") else 1
+    if defect == "tag-unclosed":
+        return 2 if any(_TAGGED[source].answer) else 1
+    return 2 if defect in ("null", "no-prompt", "no-reasoning", "no-answer") else 1
+
+
 def _tagged(tags: _Tags, trace: Trace, defect: str, variant: int) -> Fields:
     reasoning = trace.reasoning.join(tags.reasoning)
     answer = trace.answer.join(tags.answer)
+    if not defect:
+        return {tags.prompt: trace.prompt, tags.response: reasoning + answer}
     prompts = {("null", 0): None, ("no-prompt", 0): "", ("no-prompt", 1): " \t "}
     responses = {
         ("null", 1): None,
@@ -77,6 +94,9 @@ def _tagged(tags: _Tags, trace: Trace, defect: str, variant: int) -> Fields:
 
 
 def _separate(trace: Trace, task: str, defect: str, variant: int) -> Fields:
+    fields: Fields = {"source": trace.prompt, "target": trace.answer, "rationale": trace.reasoning}
+    if not defect:
+        return {**fields, "task": task, "type": "CoT"}
     spoilt: dict[tuple[str, int], Fields] = {
         ("null", 0): {"rationale": None},
         ("null", 1): {"target": None},
@@ -86,5 +106,4 @@ def _separate(trace: Trace, task: str, defect: str, variant: int) -> Fields:
         ("not-text", 0): {"target": 42},
         ("not-text", 1): {"source": 7},
     }
-    fields: Fields = {"source": trace.prompt, "target": trace.answer, "rationale": trace.reasoning}
     return {**fields, **spoilt.get((defect, variant), {}), "task": task, "type": "CoT"}

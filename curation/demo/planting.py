@@ -34,6 +34,8 @@ class Planted:
     of_part: str = ""
     of_row: int = 0
     detail: str = ""
+    variant: int = 0
+    """Of a malformed row of the full size: in which of the ways it has its defect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def plant(seed: int, scale: Scale) -> tuple[dict[str, list[Row]], list[Planted]]
             else:
                 of_part, of_row = detail, draw.one(*_repeatable(repeatable[detail], kind))
                 original = repeatable[detail].pop(of_row)
-                change = _padded if kind == "duplicate" else _retouched
+                change = padded if kind == "duplicate" else retouched
                 row = replace(original, trace=change(draw, original.trace))
             rows[part.source].append(row)
             if kind != "fresh":
@@ -130,7 +132,7 @@ def _repeatable(rows: Mapping[int, Row], kind: str) -> list[int]:
     return longer if kind == "near" and longer else list(rows)
 
 
-def _padded(draw: Draw, trace: Trace) -> Trace:
+def padded(draw: Draw, trace: Trace) -> Trace:
     """The same content: every other time with more whitespace around one of the texts."""
     before, after = draw.one("", " ", "\n", "\t", " \r\n"), draw.one(" ", "\n", "\n\n", "\v", "\f ", "\t\n")
     prompt, reasoning, answer = (
@@ -145,7 +147,7 @@ def _padded(draw: Draw, trace: Trace) -> Trace:
 _SWAPS = ("Together", "Altogether"), (" so ", " therefore "), ("So ", "Therefore "), ("Then ", "Next ")
 
 
-def _retouched(draw: Draw, trace: Trace) -> Trace:
+def retouched(draw: Draw, trace: Trace) -> Trace:
     """Nearly the same content: a word or a sentence more, or a no-break space, which is never stripped."""
     swapped = [trace.reasoning.replace(old, new, 1) for old, new in _SWAPS if old in trace.reasoning]
     return draw.one(

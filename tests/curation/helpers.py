@@ -18,7 +18,6 @@ import pytest
 from curation.build import Built, build
 from curation.cli import main
 from curation.recipe_reader import parse_recipe
-from curation.selection import Progress
 from manifests.keys import Trace
 from manifests.manifest import Manifest
 from manifests.store import Store
@@ -98,15 +97,31 @@ def build_mix(folder: Path, /, *sources: Mapping[str, object], **top: object) ->
 
     The mix is called `mix` and its order is sequential unless `top` says otherwise.
     """
-    return build_watched(folder, sources, lambda _source, _row: None, **top)
+    return build_watched(folder, sources, lambda _what, _rows: None, **top)
+
+
+class Watch:
+    """A progress that passes on what is being done and how many rows of it are done, part by part."""
+
+    def __init__(self, told: Callable[[str, int], None]) -> None:
+        self._told, self._what, self._rows = told, "", 0
+
+    def begin(self, what: str, size: int | None = None) -> None:
+        del size
+        self._what, self._rows = what, 0
+
+    def step(self, rows: int, size: int) -> None:
+        del size
+        self._rows += rows
+        self._told(self._what, self._rows)
 
 
 def build_watched(
-    folder: Path, sources: Sequence[Mapping[str, object]], progress: Progress, /, **top: object
+    folder: Path, sources: Sequence[Mapping[str, object]], told: Callable[[str, int], None], /, **top: object
 ) -> Built:
-    """Build like `build_mix`, and call `progress` for every row that is read."""
+    """Build like `build_mix`; after every part of a file `told` gets what is done, and how many rows of it."""
     table = {"name": "mix", "order": "sequential", "source": [dict(entry) for entry in sources], **top}
-    return build(parse_recipe(table, folder, "recipe"), store_at(folder / "store"), progress)
+    return build(parse_recipe(table, folder, "recipe"), store_at(folder / "store"), Watch(told))
 
 
 def store_at(root: Path) -> Store:

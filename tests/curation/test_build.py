@@ -214,8 +214,8 @@ def test_every_row_that_is_read_is_told_to_progress(tmp_path: Path) -> None:
     write_traces(tmp_path / "one.jsonl", traces(3))
     write_traces(tmp_path / "two.jsonl", traces(2, first=9))
     told: list[tuple[str, int]] = []
-    build_watched(tmp_path, [source("one"), source("two")], lambda name, row: told.append((name, row)))
-    assert told == [("one", 1), ("one", 2), ("one", 3), ("two", 1), ("two", 2)]
+    build_watched(tmp_path, [source("one"), source("two")], lambda what, rows: told.append((what, rows)))
+    assert told == [("one: reading", 3), ("two: reading", 2)]
 
 
 def test_a_build_remembers_where_its_sources_were_beside_the_manifest_and_not_in_it(tmp_path: Path) -> None:

@@ -59,10 +59,11 @@ def test_build_prints_one_json_object_that_says_what_was_built(
         "content_digest": manifest.content_digest,
         "ledger": json.loads(manifest.identity.data)["ledger"],
         "parents": [],
+        "notes": [],
     }
 
 
-def test_build_tells_people_the_id_and_the_ledger_of_each_source(
+def test_build_tells_people_the_id_and_what_became_of_the_rows_of_each_source(
     curation: Command, recipe: Path, tmp_path: Path
 ) -> None:
     outcome = curation("build", recipe)
@@ -71,8 +72,11 @@ def test_build_tells_people_the_id_and_the_ledger_of_each_source(
     assert "built mix:1" in outcome.out
     assert manifest.id in outcome.out
     assert manifest.content_digest in outcome.out
-    for shown in ("11 rows", "2 same-content", "1 not-taken"):
-        assert shown in outcome.out
+    headings, one, *reasons = outcome.out.splitlines()[4:]
+    assert headings.split("  ")[1].strip() == "source"
+    # Rows in, rejected, not taken, out, share of the mix.
+    assert one.split()[:6] == ["one", "11", "2", "1", "8", "100.0%"]
+    assert [line.split() for line in reasons] == [["rejected:"], ["2", "one,", "duplicates:", "same-content"]]
 
 
 def test_the_ledger_that_is_printed_conserves_rows(curation: Command, recipe: Path) -> None:
@@ -90,6 +94,14 @@ def test_the_ledger_that_is_printed_conserves_rows(curation: Command, recipe: Pa
         "across",
         "take",
     ]
+
+
+def test_the_number_of_workers_changes_nothing_that_is_said(curation: Command, recipe: Path) -> None:
+    said = [curation("build", recipe, "--json", "--workers", number).result for number in (1, 2)]
+    assert said[0] == said[1]
+    for number in (1, 2):
+        again = curation("regenerate", "mix", "--out", f"again-{number}", "--workers", number, "--json")
+        assert (again.status, again.result["id"]) == (0, said[0]["id"])
 
 
 def test_regenerate_tells_people_what_it_did(curation: Command, recipe: Path, tmp_path: Path) -> None:
@@ -112,9 +124,16 @@ def test_a_dry_run_says_how_much_there_is_and_reads_none_of_it(curation: Command
     before = files_below(tmp_path)
     outcome = curation("build", path, "--dry-run", "--json")
     assert (outcome.status, outcome.err) == (0, "")
-    assert outcome.result == {"sources": {"one": {"files": 1, "bytes": 10}, "two": {"files": 2, "bytes": 7}}}
+    assert outcome.result == {
+        "sources": {
+            "one": {"files": 1, "bytes": 10, "paths": ["one.jsonl"]},
+            "two": {"files": 2, "bytes": 7, "paths": ["two.json", "two.parquet"]},
+        },
+        "bytes": 17,
+    }
     outcome = curation("build", path, "--dry-run")
-    assert "one: at most 1 files, 10 bytes to read" in outcome.out
+    assert "all rows, at most 1 of 1 files, 10 bytes, from " in outcome.out
+    assert "at most 17 bytes to read" in outcome.out
     assert files_below(tmp_path) == before
     assert not (tmp_path / "store").exists()
 
@@ -137,6 +156,11 @@ def test_a_dry_run_refuses_what_a_build_would_refuse_before_it_reads(
         (["build"], 2, "the following arguments are required: RECIPE"),
         (["build", "a.toml", "b.toml"], 2, "unrecognized arguments: b.toml"),
         (["build", "a.toml", "--quick"], 2, "unrecognized arguments: --quick"),
+        *(
+            ([*command, "--workers", number], 2, f"{number!r}: expected a whole number from 1 to 1,024")
+            for command in (["build", "a.toml"], ["regenerate", "a"])
+            for number in ("0", "-1", "two", "1.0", "1025", "9" * 50, "٣")
+        ),
         (["rebuild"], 2, "invalid choice: 'rebuild'"),
         ([], 2, "the following arguments are required: COMMAND"),
         (["regenerate"], 2, "the following arguments are required: ID"),

@@ -163,10 +163,8 @@ def test_a_file_of_another_format_is_refused_with_the_endings_that_are_read(
 ) -> None:
     grow(tmp_path, "b.csv", name)
     message = refusal(tmp_path, name)
-    assert (
-        message
-        == f"source one: {tmp_path / name}: expected a name ending in one of .parquet, .jsonl, .json, .csv, .tsv"
-    )
+    endings = ".parquet, .jsonl, .jsonl.gz, .jsonl.zst, .json, .csv, .tsv"
+    assert message == f"source one: {tmp_path / name}: expected a name ending in one of {endings}"
 
 
 def test_one_file_of_another_format_among_the_matches_is_refused(tmp_path: Path) -> None:

@@ -1,25 +1,63 @@
-import time
+from curation.progress import LineProgress
 
-import pytest
-
-from curation.progress import RowProgress
+MEGABYTES = 1_000_000
 
 
-def test_a_slow_source_is_told_with_its_rows_and_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter(range(100, 1000, 3))
-    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
-    said: list[str] = []
-    tell = RowProgress(said.append)
-    for row in range(1, 1025):
-        tell("one", row)
-    # The clock is looked at every 256 rows, which here is every 3 seconds; a line is said when 5 have passed.
-    assert said == ["one: 256 rows read, 85 rows/s", "one: 768 rows read, 85 rows/s"]
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
-def test_a_quick_source_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
-    said: list[str] = []
-    tell = RowProgress(said.append)
-    for row in range(1, 100_001):
-        tell("one", row)
+def test_slow_work_is_told_with_rows_rate_speed_and_the_time_left() -> None:
+    clock, said = Clock(), list[str]()
+    progress = LineProgress(said.append, clock)
+    progress.begin("one: reading", 100 * MEGABYTES)
+    for _ in range(4):
+        clock.now += 3
+        progress.step(1_000, 5 * MEGABYTES)
+    # A line is said when five seconds have passed since the last: after 6 and after 12.
+    assert said == [
+        "one: reading: 2,000 rows, 333 rows/s, 2 MB/s, 10%, 54 s left",
+        "one: reading: 4,000 rows, 333 rows/s, 2 MB/s, 20%, 48 s left",
+    ]
+
+
+def test_minutes_left_are_told_as_minutes() -> None:
+    clock, said = Clock(), list[str]()
+    progress = LineProgress(said.append, clock)
+    progress.begin("one: reading", 1_000 * MEGABYTES)
+    clock.now += 10
+    progress.step(10, 100 * MEGABYTES)
+    assert said == ["one: reading: 10 rows, 1 rows/s, 10 MB/s, 10%, 1 min 30 s left"]
+
+
+def test_where_the_end_is_unknown_no_time_left_is_told() -> None:
+    clock, said = Clock(), list[str]()
+    progress = LineProgress(said.append, clock)
+    progress.begin("one: text")
+    clock.now += 10
+    progress.step(50, 0)
+    assert said == ["one: text: 50 rows, 5 rows/s"]
+
+
+def test_more_than_was_announced_is_not_told_as_more_than_all() -> None:
+    clock, said = Clock(), list[str]()
+    progress = LineProgress(said.append, clock)
+    progress.begin("one: reading", MEGABYTES)
+    clock.now += 10
+    progress.step(1, 2 * MEGABYTES)
+    assert said == ["one: reading: 1 rows, 0 rows/s, 0 MB/s, 100%, 0 s left"]
+
+
+def test_quick_work_is_not_told() -> None:
+    clock, said = Clock(), list[str]()
+    progress = LineProgress(said.append, clock)
+    progress.begin("one: reading", 10)
+    clock.now += 4.9
+    progress.step(1_000, 10)
     assert said == []

@@ -6,11 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation.files import SourceFile
-from curation.readers import count_rows
 from curation.recipe import Columns
 from curation.traces import Fault, RawRow
-from tests.curation.reading import rows_of
+from tests.curation.reading import held, rows_of
 
 GOOD = ("a", "b")
 
@@ -50,7 +48,7 @@ def test_a_record_that_can_not_be_text_comes_out_with_its_fault(
     data = b"prompt,other,response\na,x,b\n" + record + b"\na,x,b\n"
     path = written(tmp_path / f"a{suffix}", data if suffix == ".csv" else data.replace(b",", b"\t"))
     assert rows_of(path) == [GOOD, expected, GOOD]
-    assert count_rows(SourceFile(path.name, path), header=True) == 3
+    assert held(path) == 3
 
 
 def test_without_a_header_the_first_record_says_how_many_fields_a_row_has(tmp_path: Path) -> None:
@@ -92,7 +90,7 @@ def test_an_object_that_can_not_be_text_comes_out_with_its_fault(
         tmp_path / f"a{suffix}", b"\n".join(rows) if suffix == ".jsonl" else b"[" + b",".join(rows) + b"]"
     )
     assert rows_of(path) == [GOOD, expected, GOOD]
-    assert count_rows(SourceFile(path.name, path), header=True) == 3
+    assert held(path) == 3
 
 
 @pytest.mark.parametrize("encoded", [False, True])

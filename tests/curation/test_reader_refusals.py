@@ -8,11 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.errors import SourceError
-from curation.files import SourceFile
-from curation.readers import count_rows
+from curation.formats.base import Layout
 from curation.recipe import Columns
 from tests.curation.helpers import message_of, traces, write_traces
-from tests.curation.reading import PAIR, rows_of
+from tests.curation.reading import PAIR, held, read_checked, rows_of
 
 THREE = Columns(("prompt", "reasoning", "answer"))
 GOOD = ("a", "b")
@@ -24,7 +23,17 @@ def refusal(path: Path, columns: Columns = PAIR, *, header: bool = True) -> str:
         rows_of(path, columns, header=header)
     message = message_of(raised)
     assert message.startswith(str(path))
+    _check_spans(path, Layout(columns, header), message)
     return message.removeprefix(str(path))
+
+
+def _check_spans(path: Path, layout: Layout, message: str) -> None:
+    """In spans of any size a file is refused with the same words."""
+    size_of_file = path.stat().st_size if path.exists() else 0
+    for size in (1, 10, 1000) if size_of_file < 10_000 else (1000,):
+        with pytest.raises(SourceError) as raised:
+            read_checked(path, layout, size)
+        assert message_of(raised) == message
 
 
 def written(path: Path, data: bytes) -> Path:
@@ -38,11 +47,20 @@ OBJECT = b'{"prompt": "a", "response": "b"}'
 @pytest.mark.parametrize(
     ("data", "where"),
     [
-        (b'prompt,response\na,"b', ", record 2 (line 2): not CSV ("),
-        (b'prompt,response\na,b\nc,"d\ne\n', ", record 3 (line 4): not CSV ("),
-        (b'prompt,response\na,"b"c\nd,e\n', ", record 2 (line 2): not CSV ("),
-        (b'prompt,response\n"a" ,b\n', ", record 2 (line 2): not CSV ("),
-        (b'"prompt,response\n', ", record 1 (line 1): not CSV ("),
+        (b'prompt,response\na,"b', ", row 1: not CSV (nothing closes a quote of the record at byte 16)"),
+        (
+            b'prompt,response\na,b\nc,"d\ne\n',
+            ", row 2: not CSV (nothing closes a quote of the record at byte 20)",
+        ),
+        (
+            b'prompt,response\na,"b"c\nd,e\n',
+            ", row 1: not CSV (text behind a closing quote in the record at byte 16)",
+        ),
+        (
+            b'prompt,response\n"a" ,b\n',
+            ", row 1: not CSV (text behind a closing quote in the record at byte 16)",
+        ),
+        (b'"prompt,response\n', ": not CSV (nothing closes a quote of the record at byte 0)"),
     ],
 )
 def test_a_broken_csv_quote_is_refused_with_its_record(tmp_path: Path, data: bytes, where: str) -> None:
@@ -92,28 +110,28 @@ def test_a_row_that_is_no_object_is_refused_with_its_row(
 @pytest.mark.parametrize(
     ("data", "where", "reason"),
     [
-        (b"", "after row 0", "expected a list or an object, found 'the end'"),
-        (b'"text"', "after row 0", "expected a list or an object, found '\"'"),
-        (b"[" + OBJECT, "after row 1", "cut short"),
-        (b"[" + OBJECT + b", ", "after row 1", "cut short"),
-        (b"[" + OBJECT + b', {"prompt": "a", "resp', "after row 1", "cut short"),
-        (b"[" + OBJECT + b" " + OBJECT + b"]", "after row 1", "expected a comma or the end, found '{'"),
-        (b"[" + OBJECT + b",]" + b" " * 20, "after row 1", "not JSON ("),
-        (b"[" + OBJECT + b", {'prompt': 1}, " + OBJECT * 9 + b"]", "after row 1", "not JSON ("),
-        (b"[" + OBJECT + b"] {}", "after row 1", "text after the end: '{'"),
-        (b"[]\n[]", "after row 0", "text after the end: '['"),
-        (b'{"1": ' + OBJECT + b", 2: " + OBJECT + b"}", "after row 1", "expected a name and a colon"),
-        (b'{"1" ' + OBJECT + b"}", "after row 0", "expected a name and a colon"),
-        (b'{"1": ' + OBJECT, "after row 1", "cut short"),
-        (b"[" + OBJECT + b', {"n": ' + b"1" * 5000 + b"}]", "after row 1", "not JSON ("),
-        (b"[" + OBJECT + b"," + b"[" * 100_000 + b"]", "after row 1", "not JSON ("),
+        (b"", "", "not JSON (expected a list or an object, found 'the end')"),
+        (b'"text"', "", "not JSON (expected a list or an object, found '\"')"),
+        (b"[" + OBJECT, ", row 2", "cut short"),
+        (b"[" + OBJECT + b", ", ", row 2", "cut short"),
+        (b"[" + OBJECT + b', {"prompt": "a", "resp', ", row 2", "cut short"),
+        (b"[" + OBJECT + b" " + OBJECT + b"]", ", row 2", "expected a comma or the end, found '{'"),
+        (b"[" + OBJECT + b",]" + b" " * 20, ", row 2", "not JSON ("),
+        (b"[" + OBJECT + b", {'prompt': 1}, " + OBJECT * 9 + b"]", ", row 2", "not JSON ("),
+        (b"[" + OBJECT + b"] {}", ", row 2", "text after the end: '{'"),
+        (b"[]\n[]", ", row 1", "text after the end: '['"),
+        (b'{"1": ' + OBJECT + b", 2: " + OBJECT + b"}", ", row 2", "expected a name and a colon"),
+        (b'{"1" ' + OBJECT + b"}", ", row 1", "expected a name and a colon"),
+        (b'{"1": ' + OBJECT, ", row 2", "cut short"),
+        (b"[" + OBJECT + b"," + b"[" * 100_000 + b"]", ", row 2", "cut short"),
+        (b"[" + OBJECT + b"," + b"[" * 9_000 + b"]" * 9_000, ", row 2", "not JSON that can be read (nested"),
     ],
 )
-def test_json_that_stops_being_json_is_refused_after_the_last_whole_row(
+def test_json_that_stops_being_json_is_refused_with_the_row_after_the_last_whole_one(
     tmp_path: Path, data: bytes, where: str, reason: str
 ) -> None:
     message = refusal(written(tmp_path / "a.json", data))
-    assert message.startswith(f", {where}: {reason}")
+    assert message.startswith(f"{where}: {reason}")
     assert message.endswith("; fetch the file again")
 
 
@@ -195,7 +213,7 @@ def test_a_parquet_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
         path = written(tmp_path / "a.parquet", whole[:length])
         assert refusal(path, THREE).startswith(": not a whole parquet file (")
         with pytest.raises(SourceError, match="not a whole parquet file"):
-            count_rows(SourceFile("a.parquet", path), header=True)
+            held(path)
 
 
 def test_a_damaged_parquet_page_is_refused_with_the_row_it_begins_with(tmp_path: Path) -> None:
@@ -219,7 +237,7 @@ def test_a_file_that_is_gone_is_refused(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     assert "No such file" in refusal(path)
     with pytest.raises(SourceError, match="No such file"):
-        count_rows(SourceFile(path.name, path), header=True)
+        held(path)
 
 
 def test_what_stands_behind_the_last_row_wanted_is_not_read(tmp_path: Path) -> None:

@@ -98,6 +98,10 @@ def test_a_hub_source_is_read_with_the_commit_it_is_pinned_to(tmp_path: Path) ->
         ({"source": {"tags": '{ thought = ["<a>", "</a>"] }'}}, "tags: ", "thought"),
         ({"source": {"take": "{ frist = 5 }"}}, "take: ", "frist"),
         ({"source": {"language": '{ is = "en", minimum = 0.5 }'}}, "language: ", "minimum"),
+        ({"source": {"length": "{ max_tokens = 5 }"}}, "length: ", "max_tokens"),
+        ({"source": {"near": "{ jaccard = 0.8 }"}}, "near: ", "jaccard"),
+        ({"source": {"hub": '"a/b"', "pinned": '[{ name = "a" }]'}}, "pinned 1: ", "name"),
+        ({"top": {"decontaminate": '{ against = ["a"], ngram = 13 }'}}, "decontaminate: ", "ngram"),
         ({"source": {"expect": "{ max = 5 }"}}, "expect: ", "max"),
         ({"disjoint": {"form": '["a"]'}}, "disjoint: ", "form"),
         ({"after": "[other]\nkey = 1"}, "", "other"),
@@ -109,15 +113,19 @@ def test_an_unknown_key_is_refused_at_every_level_with_those_that_are_allowed(
     message = refusal(write(tmp_path, **parts))  # type: ignore[arg-type]
     assert f"{where}unknown key {key!r}; allowed here: " in message
     levels = {
-        "": "name, seed, order, source, disjoint",
+        "": "name, seed, order, source, disjoint, decontaminate",
         "source 1: ": (
-            "name, files, hub, revision, header, columns, tags, rows, draw, "
-            "language, duplicates, take, expect, max_drop"
+            "files, hub, revision, pinned, max_expansion, expect, max_drop, name, header, columns, tags, "
+            "max_row_bytes, rows, draw, language, length, duplicates, near, take"
         ),
         "columns: ": "prompt, response, reasoning, answer",
         "tags: ": "reasoning, answer",
         "take: ": "first, reservoir, shuffle, hash, seed",
-        "language: ": "is, by, min, on",
+        "language: ": "is, by, min, on, windows",
+        "length: ": "max_chars",
+        "near: ": "threshold, words, bands, rows, on",
+        "decontaminate: ": "against, column, words, min",
+        "pinned 1: ": "path, size, sha256",
         "expect: ": "min, rows",
         "disjoint: ": "from, on_overlap",
     }
@@ -169,11 +177,16 @@ def test_a_revision_without_a_hub_is_refused(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("revision", ["main", "v1.0", COMMIT[:12], COMMIT.upper(), COMMIT + "0"])
-def test_a_revision_that_is_no_commit_is_refused(tmp_path: Path, revision: str) -> None:
-    message = refusal(write(tmp_path, source={"files": "", "hub": '"a/b"', "revision": f'"{revision}"'}))
-    assert message.startswith("source 1 (one): revision: expected a commit, 40 hex digits (never a branch); ")
-    assert repr(revision) in message
+@pytest.mark.parametrize("revision", ["main", "v1.0", COMMIT[:12], COMMIT])
+def test_a_revision_may_be_a_branch_for_pin_to_resolve(tmp_path: Path, revision: str) -> None:
+    """A build refuses all but a commit (test_guards.py)."""
+    (source,) = read(tmp_path, source={"files": "", "hub": '"a/b"', "revision": f'"{revision}"'}).sources
+    assert source.revision == revision
+
+
+def test_an_empty_revision_is_refused(tmp_path: Path) -> None:
+    message = refusal(write(tmp_path, source={"files": "", "hub": '"a/b"', "revision": '""'}))
+    assert message.startswith("source 1 (one): revision: expected a commit, 40 hex digits (or a branch, ")
 
 
 @pytest.mark.parametrize("hub", ["openo1", "a/b/c", "/b", "a/", "a b/c", "https://host/a/b"])

@@ -104,7 +104,7 @@ def test_a_changed_byte_of_a_chosen_row_is_refused_with_source_and_row(
     ("suffix", "old", "new", "what"),
     [
         (".jsonl", '"Frage 7', " Frage 7", "row 7: not a line of JSON"),
-        (".json", '"Frage 7', " Frage 7", "after row 6: not JSON"),
+        (".json", '"Frage 7', " Frage 7", "row 7: not JSON"),
         (".jsonl", '"answer": "Antwort 8', '"Answer": "Antwort 8', "row 7: expected a trace, found null"),
         (".csv", "Frage 7: what", "Frage 7,,what", "row 7: expected a trace, found too-many-fields"),
         (".tsv", "\tAntwort 8", " Antwort 8", "row 7: expected a trace, found too-few-fields"),

@@ -2,10 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from curation.errors import RecipeError, SourceError
+from curation.errors import SourceError
+from curation.progress import Silence
 from curation.recipe import Columns, SourceRecipe
+from curation.scan import index, job_of
 from curation.source_rows import SourceRows
-from curation.texts import rows_to_read
+from curation.texts import read_traces
+from curation.workers import Workers
 from manifests.disk import sha256_file
 from tests.curation.helpers import message_of, traces, write_traces
 
@@ -13,8 +16,24 @@ COLUMNS = Columns(("prompt", "reasoning", "answer"))
 SUFFIXES = [".parquet", ".jsonl", ".json", ".csv", ".tsv"]
 
 
-def open_source(folder: Path, files: str = "*", rows: tuple[int, int] | None = None) -> SourceRows:
-    return SourceRows.find(SourceRecipe("one", COLUMNS, None, files=files, rows=rows), folder)
+def open_source(
+    folder: Path, files: str = "*", rows: tuple[int, int] | None = None, span_bytes: int = 1 << 20
+) -> SourceRows:
+    source = SourceRows.find(SourceRecipe("one", COLUMNS, None, files=files, rows=rows), folder)
+    source.span_bytes = span_bytes
+    return source
+
+
+def read(source: SourceRows) -> list[tuple[int, tuple[str, ...]]]:
+    """All rows of the range with their numbers: found first, then read where they were found."""
+    job, rows = job_of(source.recipe), []
+    for piece in source.read(Workers(0), index, job, Silence()):
+        places = piece.result.places[piece.begin : piece.end].tolist()
+        traces_read = read_traces(piece.part.file, job, piece.part.head, places)
+        rows += [
+            (piece.before + piece.begin + place, tuple(trace)) for place, trace in enumerate(traces_read, 1)
+        ]
+    return rows
 
 
 def write_files(folder: Path, *counts: int, suffix: str = ".jsonl") -> list[tuple[int, tuple[str, ...]]]:
@@ -36,12 +55,12 @@ def layout(source: SourceRows) -> tuple[list[tuple[str, int]], list[tuple[str, i
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_rows_are_numbered_through_the_files_and_a_range_is_their_slice(tmp_path: Path, suffix: str) -> None:
     everything = write_files(tmp_path, 3, 2, 4, suffix=suffix)
-    assert list(open_source(tmp_path)) == everything
+    assert read(open_source(tmp_path)) == everything
     for first in range(1, 10):
         for last in range(first, 10):
-            source = open_source(tmp_path, rows=(first, last))
-            assert source.count() == last - first + 1
-            assert list(source) == everything[first - 1 : last]
+            for span_bytes in (1, 1 << 20):
+                source = open_source(tmp_path, rows=(first, last), span_bytes=span_bytes)
+                assert read(source) == everything[first - 1 : last]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +84,7 @@ def test_the_record_holds_the_files_of_the_range_and_names_those_before_it(
 ) -> None:
     write_files(tmp_path, 3, 2, 4)
     source = open_source(tmp_path, rows=rows)
-    list(source)
+    read(source)
     assert layout(source) == (before, files)
     for file in source.record.files:
         assert (file.size, file.sha256) == sha256_file(tmp_path / file.path)
@@ -93,14 +112,14 @@ def test_an_empty_file_ends_before_it_begins_and_no_range_begins_or_ends_with_on
     everything = write_files(tmp_path, 0, 2, 0, 2, 0)
     source = open_source(tmp_path, rows=rows)
     first, last = rows or (1, 4)
-    assert list(source) == everything[first - 1 : last]
+    assert read(source) == everything[first - 1 : last]
     assert layout(source) == (before, files)
 
 
 def test_a_row_lies_in_the_one_file_that_holds_it(tmp_path: Path) -> None:
     write_files(tmp_path, 0, 2, 0, 2, 0)
     source = open_source(tmp_path)
-    list(source)
+    read(source)
     located = [source.record.locate(row) for row in range(1, 5)]
     assert [(file.path, row) for file, row in located] == [
         ("b.jsonl", 1),
@@ -118,22 +137,10 @@ def test_files_behind_the_range_are_not_opened(tmp_path: Path, suffix: str) -> N
         (tmp_path / name).chmod(0)
     for rows in ((1, 6), (2, 4), (4, 6), (1, 3)):
         source = open_source(tmp_path, rows=rows)
-        assert source.count() == rows[1] - rows[0] + 1
-        assert list(source) == everything[rows[0] - 1 : rows[1]]
+        assert read(source) == everything[rows[0] - 1 : rows[1]]
         assert {file.path for file in source.record.files} <= {f"a{suffix}", f"b{suffix}"}
     with pytest.raises(SourceError):
-        list(open_source(tmp_path))
-
-
-def test_what_is_read_again_is_what_was_recorded(tmp_path: Path) -> None:
-    write_files(tmp_path, 3, 2, 4)
-    source = open_source(tmp_path, rows=(5, 7))
-    list(source)
-    again = rows_to_read(source)
-    assert [(held.file.here, held.first_row, held.last_row) for held in again.files] == [
-        (tmp_path / "b.jsonl", 4, 5),
-        (tmp_path / "c.jsonl", 6, 7),
-    ]
+        read(open_source(tmp_path))
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -141,10 +148,9 @@ def test_a_source_without_rows_is_refused(tmp_path: Path, suffix: str) -> None:
     write_files(tmp_path, 0, 0, suffix=suffix)
     for rows in (None, (1, 1), (5, 9)):
         source = open_source(tmp_path, rows=rows)
-        for reading in (source.count, lambda source=source: list(source)):
-            with pytest.raises(SourceError) as raised:
-                reading()
-            assert message_of(raised).startswith(f"source one: {tmp_path}: no rows in 2 files; ")
+        with pytest.raises(SourceError) as raised:
+            read(source)
+        assert message_of(raised).startswith(f"source one: {tmp_path}: no rows in 2 files; ")
 
 
 @pytest.mark.parametrize("rows", [(1, 6), (3, 6), (5, 6), (6, 6), (7, 20)])
@@ -153,19 +159,8 @@ def test_a_range_past_the_last_row_is_refused_with_the_number_of_rows(
 ) -> None:
     write_files(tmp_path, 3, 2)
     source = open_source(tmp_path, rows=rows)
-    for reading in (source.count, lambda: list(source)):
-        with pytest.raises(SourceError) as raised:
-            reading()
-        assert message_of(raised) == (
-            f"source one: rows = [{rows[0]}, {rows[1]}], but it has only 5 rows; ask for a range within"
-        )
-
-
-@pytest.mark.parametrize("files", [None, "*.jsonl"])
-def test_a_hub_source_is_refused_until_it_can_be_read(tmp_path: Path, files: str | None) -> None:
-    write_files(tmp_path, 1)
-    with pytest.raises(RecipeError) as raised:
-        SourceRows.find(SourceRecipe("one", COLUMNS, None, files=files, hub="owner/name"), tmp_path)
-    assert message_of(raised).startswith(
-        "source one: hub = 'owner/name': Hub sources come next and can't be read yet; "
+    with pytest.raises(SourceError) as raised:
+        read(source)
+    assert message_of(raised) == (
+        f"source one: rows = [{rows[0]}, {rows[1]}], but it has only 5 rows; ask for a range within"
     )

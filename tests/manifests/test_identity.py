@@ -197,7 +197,7 @@ def test_another_format_is_refused_by_its_number(number: int) -> None:
         (("schemas", "rows"), VALUE["schemas"]["rows"] + ",sketch:bytes16"),
         (("algorithms", "content"), "content/xxh3-128/2"),
         (("algorithms", "prompt"), "prompt/unicode-fold/xxh3-128/1"),
-        (("detectors", "traces", "algorithm"), "script/1"),
+        (("detectors", "traces", "algorithm"), "langdetect/2"),
         (("parents", 0, "relation"), "continues"),
     ],
     ids=lambda value: shown(value) if isinstance(value, tuple) else "",

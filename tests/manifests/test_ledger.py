@@ -89,7 +89,7 @@ def test_rows_are_conserved_exactly_when_every_count_adds_up(dropped: list[dict[
         check_conservation([SourceLedger("s", tuple(stages))], "here")
 
 
-@pytest.mark.parametrize("stage", ["length", "decontaminate", "near", "", "Parse"])
+@pytest.mark.parametrize("stage", ["lengths", "sketch", "", "Parse"])
 def test_a_stage_that_format_1_does_not_have_is_refused(stage: str) -> None:
     with pytest.raises(
         FormatError, match=f"ledger of source b: stage '{stage}' is unknown; a newer version may be needed"
@@ -101,9 +101,12 @@ def test_a_stage_that_format_1_does_not_have_is_refused(stage: str) -> None:
     ("stage", "reason"),
     [
         ("rows", "null"),
-        ("parse", "too-large"),
+        ("parse", "too-long"),
         ("parse", "same-content"),
         ("language", "no-answer"),
+        ("length", "too-large"),
+        ("decontaminate", "same-content"),
+        ("near", "same-content"),
         ("duplicates", "same-row"),
         ("across", "same-row"),
         ("disjoint", "same-prompt"),
@@ -125,9 +128,14 @@ def stages(names: Sequence[str]) -> list[SourceLedger]:
         list(REASONS),
         ["rows", "parse", "take"],
         ["rows", "take", "parse", "language", "duplicates", "across", "disjoint"],
+        ["rows", "take", "parse", "language", "length", "decontaminate", "duplicates", "near", "across"],
+        ["rows", "language", "take", "parse"],
+        ["rows", "language", "take", "parse", "length", "decontaminate", "duplicates", "near", "across"],
     ],
 )
-def test_the_stages_stand_in_their_order_and_a_raw_draw_comes_right_after_the_rows(names: list[str]) -> None:
+def test_the_stages_stand_in_their_order_and_a_raw_draw_comes_after_the_rows_and_a_rule_on_raw_rows(
+    names: list[str],
+) -> None:
     check_stages(stages(names), "here")
 
 
@@ -140,6 +148,14 @@ def test_the_stages_stand_in_their_order_and_a_raw_draw_comes_right_after_the_ro
         ["rows", "parse", "parse", "take"],
         ["rows", "take", "parse", "take"],
         ["rows", "take", "take"],
+        ["rows", "language", "parse", "take"],
+        ["rows", "language", "take", "parse", "language"],
+        ["rows", "language", "take"],
+        ["language", "rows", "take", "parse"],
+        ["rows", "length", "take", "parse"],
+        ["rows", "parse", "length", "language", "take"],
+        ["rows", "parse", "decontaminate", "length", "take"],
+        ["rows", "parse", "near", "duplicates", "take"],
         ["rows", "parse"],
         ["rows", "take"],
         ["parse", "take"],

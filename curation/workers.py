@@ -1,0 +1,167 @@
+"""Processes that work on parts of a source side by side.
+
+Each is a fresh interpreter at the other end of a pipe. When the pipe closes, it ends: whatever kills the main process,
+nothing is left running. (The standard process pools import the caller's main module again, and outlive a killed
+parent.) What goes through the pipes is pickled by ourselves and read by ourselves only.
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Self, TypeVar
+
+from curation.errors import WorkerError
+
+Common = TypeVar("Common")
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+_LITTLE = 16 << 20  # bytes that are read before other processes have started
+_SECONDS_A_TURN = 0.2
+_PENDING = 2  # tasks under way or waiting for each process: enough to keep it busy, few to throw away
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def processes_for(size: int, wanted: int | None = None) -> int:
+    """How many processes read so many bytes: as many as wanted, else one a core, and none for little."""
+    if wanted is not None:
+        return wanted
+    return available_cores() if size > _LITTLE else 0
+
+
+class Workers:
+    """So many processes, started when they are first needed. With one or none, everything runs in this process.
+
+    A context manager: on leaving, the processes end, at once if it is for an exception.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count if count > 1 else 0
+        self._idle: SimpleQueue[_Process] = SimpleQueue()
+        self._processes: list[_Process] = []
+        self._threads: ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            for process in self._processes:
+                process.kill()
+        if self._threads is not None:
+            self._threads.shutdown(cancel_futures=True)
+        for process in self._processes:
+            process.close()
+        self._processes = []
+        self._threads = None
+
+    def ordered(
+        self, function: Callable[[Common, Task], Result], common: Common, tasks: Iterable[Task]
+    ) -> Iterator[tuple[Task, Result]]:
+        """Each task with its result, in the order of the tasks.
+
+        `function` is one of a module, `common` is what all tasks share. Tasks are taken as they are needed, a few ahead
+        of the results. What `function` raises is raised here; WorkerError when a process dies.
+        """
+        if not self._count:
+            for task in tasks:
+                yield task, function(common, task)
+            return
+        threads = self._start()
+        shared = pickle.dumps((function, common), pickle.HIGHEST_PROTOCOL)
+        pending: deque[tuple[Task, Future[Any]]] = deque()
+        try:
+            for task in tasks:
+                pending.append((task, threads.submit(self._call, shared, task)))
+                if len(pending) >= _PENDING * self._count:
+                    done, future = pending.popleft()
+                    yield done, _result(future)
+            while pending:
+                done, future = pending.popleft()
+                yield done, _result(future)
+        finally:
+            for _, future in pending:
+                future.cancel()
+
+    def _start(self) -> ThreadPoolExecutor:
+        if self._threads is None:
+            self._processes = [_Process() for _ in range(self._count)]
+            for process in self._processes:
+                self._idle.put(process)
+            self._threads = ThreadPoolExecutor(self._count)
+        return self._threads
+
+    def _call(self, shared: bytes, task: object) -> object:
+        process = self._idle.get()
+        try:
+            return process.call(shared, task)
+        finally:
+            self._idle.put(process)
+
+
+def _result(future: Future[Any]) -> Any:
+    """The result of a task, waited for in turns: Ctrl-C would not end a wait, because polars has signals restart it."""
+    while not wait([future], _SECONDS_A_TURN).done:
+        continue
+    return future.result()
+
+
+class _Process:
+    """One process, one call at a time."""
+
+    def __init__(self) -> None:
+        self._shared: bytes | None = None
+        # It has to find the same modules, wherever ours were found, and (-P) no others: not those of the folder that
+        # somebody happens to stand in.
+        path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "curation.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            process_group=0,  # Ctrl-C is for this process, which then ends the others
+            env={**os.environ, "PYTHONPATH": path},
+        )
+
+    def call(self, shared: bytes, task: object) -> object:
+        """The result of a task. `shared` goes along only when it is another than the time before."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        if stdin is None or stdout is None:
+            raise WorkerError("a worker process has no pipes")
+        try:
+            pickle.dump((None if shared is self._shared else shared, task), stdin, pickle.HIGHEST_PROTOCOL)
+            stdin.flush()
+            worked, result = pickle.load(stdout)  # noqa: S301 - written by our own process
+        except (OSError, EOFError, pickle.UnpicklingError) as error:
+            status = self._process.wait()
+            raise WorkerError(
+                f"a worker process ended before its work was done (exit status {status}); "
+                "if memory is short, use fewer (--workers), and run the same command again"
+            ) from error
+        self._shared = shared
+        if not worked:
+            raise result
+        return result
+
+    def kill(self) -> None:
+        """End it, whatever it is doing."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End it, and wait until it is gone."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except BrokenPipeError:
+                    continue
+        self._process.wait()
