@@ -6,8 +6,8 @@
 temporary folder first). All contestants run on the same files, in turn, each in a process of its own; medians are
 reported, and the ratios are what counts.
 
-- floor: polars reads the columns that the recipe names from CSV, JSONL and parquet, the streaming parser those of the
-  JSON object; nothing is done with them.
+- floor: polars reads the columns that the recipe names from CSV and parquet, the streaming parsers those of JSONL and
+  of the JSON object; nothing is done with them.
 - build: `curation build`, without the language stage and with it; everything it promises included: digests, rejects,
   ledger, duplicates, draws, the dataset written and checked, publish.
 - scripts: what is usually written: `datasets`, `csv` and `json` loops over the rows, tags split by hand, langdetect row
@@ -180,26 +180,24 @@ def recipe(data: Path, folder: Path, *, language: bool, taken: Mapping[str, int]
 def read_only(data: Path) -> None:
     """The floor: every text read and decoded, its length summed so that nothing can be left out."""
     from curation.files import SourceFile  # noqa: PLC0415 - only this contestant needs it
-    from curation.formats import json_document  # noqa: PLC0415
+    from curation.formats import json_document, jsonl  # noqa: PLC0415
     from curation.formats.base import Layout, Notes, Span  # noqa: PLC0415
     from curation.recipe import Columns  # noqa: PLC0415
 
     frames = {
         "raiden": pl.scan_csv(data / "raiden/*.csv", encoding="utf8-lossy"),
-        "openo1": pl.scan_ndjson(
-            data / "openo1/*.jsonl", schema=dict.fromkeys(COLUMNS["openo1"][1], pl.String), ignore_errors=True
-        ),
         "glaive": pl.scan_parquet(data / "glaive/*.parquet").head(ROWS["glaive"]),
     }
     for name, frame in frames.items():
         lengths = pl.col(COLUMNS[name][1]).str.len_bytes().sum()
         frame.select(lengths).collect(engine="streaming")
-    path = next((data / "cot-collection").iterdir())
-    layout = Layout(Columns(tuple(COLUMNS["cot"][1])))
-    file = SourceFile(path.name, path)
-    head = json_document.head(file, layout)
-    for _ in json_document.rows(file, layout, head, Span(head.begin, head.end), Notes()):
-        pass
+    # polars reads no JSON object keyed by id, and no JSONL with a line that is not UTF-8.
+    for name, form in (("openo1", jsonl), ("cot", json_document)):
+        path = next(data.glob(COLUMNS[name][0]))
+        layout, file = Layout(Columns(tuple(COLUMNS[name][1]))), SourceFile(path.name, path)
+        head = form.head(file, layout)
+        for _ in form.rows(file, layout, head, Span(head.begin, head.end), Notes()):
+            pass
 
 
 def cut(data: Path, part: Path, share: float) -> dict[str, int]:

@@ -31,8 +31,13 @@ def reservoir(candidates: int, wanted: int, seed: int) -> list[int]:
     """Algorithm R (Vitter, "Random sampling with a reservoir", 1985) over places 0 … candidates−1, in slot order."""
     generator = random.Random(seed)
     slots = list(range(min(wanted, candidates)))
+    draw_bits = generator.getrandbits
     for seen in range(wanted + 1, candidates + 1):
-        slot = generator.randint(0, seen - 1)
+        # The same numbers as randint(0, seen - 1), which draws bits until they are a number below `seen`.
+        bits = seen.bit_length()
+        slot = draw_bits(bits)
+        while slot >= seen:
+            slot = draw_bits(bits)
         if slot < wanted:
             slots[slot] = seen - 1
     return slots

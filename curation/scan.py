@@ -23,7 +23,7 @@ from curation.readers import format_of, placed_rows
 from curation.recipe import Language, Near, SourceRecipe, Tags
 from curation.spill import PLACE, Places, SpillWriter
 from curation.traces import Fault, RawRow, parse
-from manifests.keys import Trace, content_key, prompt_key
+from manifests.keys import Trace, trace_keys
 
 TOO_LONG = "too-long"
 EVALUATION_QUESTION = "evaluation-question"
@@ -282,8 +282,9 @@ class _Keys:
             self._rows.append(row)
             self._places.append(place)
             self._characters.append(len(trace.prompt) + len(trace.reasoning) + len(trace.answer))
-            self._contents += content_key(trace)
-            self._prompts += prompt_key(trace.prompt)
+            content, prompt = trace_keys(trace)
+            self._contents += content
+            self._prompts += prompt
             if self._spill is not None:
                 self._spill.put(trace)
         if self._near is not None and rows:

@@ -15,7 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from curation.errors import SourceError
 from manifests.keys import Trace
+
+_LARGEST_COLUMN = 2**31 - 1  # bytes: offsets of Arrow's string type are signed and 32 bits wide
 
 TEXTS = ("prompt", "reasoning", "answer")
 PLACE = np.dtype([("begin", "<u8"), ("process", "<u4"), *((name, "<u4") for name in TEXTS)])
@@ -77,6 +80,11 @@ class SpillReader:
         offsets = np.zeros((len(TEXTS), len(places) + 1), np.int64)
         for text, column in zip(TEXTS, offsets, strict=True):
             np.cumsum(places[text], out=column[1:], dtype=np.int64)
+        if offsets.max() > _LARGEST_COLUMN:
+            raise SourceError(
+                f"{len(places):,} rows of the mix have more than 2 GiB of text in one column, a block holds no more; "
+                "lower max_row_bytes, or leave out the longest with length = { max_chars = … }"
+            )
         columns = [pa.allocate_buffer(int(ends[-1])) for ends in offsets]
         views = [memoryview(column).cast("B") for column in columns]
         edges = offsets.T.tolist()

@@ -26,7 +26,7 @@ from curation.spill import PLACE, TEXTS, Places, SpillReader, SpillWriter
 from curation.traces import Fault, parse
 from curation.workers import Workers
 from manifests.identity import SourceRecord
-from manifests.keys import Trace, content_key, prompt_key
+from manifests.keys import Trace, trace_keys
 from manifests.tables import BLOCK_ROWS, CONTENT, table_of
 
 Indices: TypeAlias = npt.NDArray[np.int64]
@@ -206,8 +206,8 @@ def _difference(trace: Trace | Fault, content: KeyBytes, prompt: KeyBytes) -> st
     """What is wrong with a row that should have these keys; nothing, if it has them."""
     if isinstance(trace, Fault):
         return f"expected a trace, found a row that is none ({trace})"
-    found = content_key(trace)
-    if found != content.tobytes() or prompt_key(trace.prompt) != prompt.tobytes():
+    found, found_prompt = trace_keys(trace)
+    if found != content.tobytes() or found_prompt != prompt.tobytes():
         return f"expected content {content.tobytes().hex()}, found {found.hex()}"
     return ""
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests.errors import VerificationError
-from manifests.keys import Trace, content_key, prompt_key
+from manifests.keys import Trace, content_key, trace_keys
 from manifests.manifest import Manifest
 from manifests.tables import BLOCK_ROWS, CONTENT, block_digest, check_columns
 
@@ -162,7 +162,7 @@ def _first_difference(block: pa.Table, expected: pa.Table, start: int) -> str | 
             trace = Trace(*(text.decode() for text in texts))
         except UnicodeDecodeError:
             return f"{where}: text that is not UTF-8"
-        if content_key(trace) != content or prompt_key(trace.prompt) != prompt:
+        if trace_keys(trace) != (content, prompt):
             return f"{where}: expected content {content.hex()}, found {content_key(trace).hex()}"
     return None
 

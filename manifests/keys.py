@@ -27,16 +27,27 @@ class Trace(NamedTuple):
 
 def content_key(trace: Trace) -> bytes:
     """16 bytes that two traces share only if prompt, reasoning and answer are each equal."""
-    return xxh3_128_digest(
-        xxh3_128_digest(trace.prompt.encode())
-        + xxh3_128_digest(trace.reasoning.encode())
-        + xxh3_128_digest(trace.answer.encode())
-    )
+    return trace_keys(trace)[0]
 
 
 def prompt_key(prompt: str) -> bytes:
     """16 bytes that prompts share when they differ only in ASCII case and in runs of ASCII whitespace."""
-    folded = prompt.encode().translate(_FOLD)
+    return _prompt_key(prompt.encode())
+
+
+def trace_keys(trace: Trace) -> tuple[bytes, bytes]:
+    """The content key of a trace and the prompt key of its prompt."""
+    prompt = trace.prompt.encode()
+    content = xxh3_128_digest(
+        xxh3_128_digest(prompt)
+        + xxh3_128_digest(trace.reasoning.encode())
+        + xxh3_128_digest(trace.answer.encode())
+    )
+    return content, _prompt_key(prompt)
+
+
+def _prompt_key(prompt: bytes) -> bytes:
+    folded = prompt.translate(_FOLD)
     while b"  " in folded:  # every pass halves the longest run: much faster than looking for runs one by one
         folded = folded.replace(b"  ", b" ")
     return xxh3_128_digest(folded)
