@@ -53,6 +53,10 @@ def read_language(table: Table) -> Language | None:
         without: tuple[str, ...] = ("Han",)
         if "without" in value:
             without = language.texts("without", f"a list of some of {', '.join(SCRIPTS)}", tuple(SCRIPTS))
+        if "on" in value and table.values.get("draw") == "raw":
+            raise language.wrong(
+                "on", value["on"], "no 'on': before a raw draw (draw = \"raw\") whole raw rows are looked at"
+            )
         return Language(code or "", "script", on=_fields(language), without=without)
     language = Table(value, where, ("is", "by", "min", "on", "windows"))
     code = language.optional("is", str)

@@ -112,5 +112,6 @@ class Table:
 
 
 def _shown(value: object) -> str:
-    text = decimal_text(value) if isinstance(value, Decimal) else repr(value)
+    plain = isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) <= _MOST_DECIMALS
+    text = decimal_text(value) if isinstance(value, Decimal) and plain else repr(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

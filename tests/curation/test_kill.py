@@ -71,17 +71,22 @@ def test_killed_at_random_moments_and_started_again_a_build_gives_the_same_id(
     undisturbed = build(recipe, tmp_path / "undisturbed")
     seconds = time.monotonic() - began
     generator, store, killed = random.Random(20), tmp_path / "store", 0
-    for _ in range(kills):
+    for _ in range(5 * kills):
+        if killed == kills:
+            break
+        wait = generator.uniform(0.2, 1) * seconds
         with start(recipe, store) as process:
-            time.sleep(generator.uniform(0.2, 1) * seconds)
+            time.sleep(wait)
             process.kill()
             process.communicate(timeout=60)
         killed += process.returncode == -signal.SIGKILL
+        if process.returncode == 0:  # it was done before: the machine has become faster
+            seconds = wait
         # Whatever can be seen is whole.
         for folder in (store / "manifests").glob("[!.]*") if store.exists() else ():
             manifest = store_at(store).manifest(folder.name)
             assert (manifest.id, is_whole(store / "datasets" / manifest.id, manifest)) == (undisturbed, True)
-    assert killed >= kills / 2
+    assert killed == kills
     assert build(recipe, store) == undisturbed
     assert visible(store) == visible(tmp_path / "undisturbed")
 

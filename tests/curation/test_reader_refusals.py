@@ -247,3 +247,18 @@ def test_what_stands_behind_the_last_row_wanted_is_not_read(tmp_path: Path) -> N
         "a.json": b"[" + OBJECT + b", damage",
     }.items():
         assert rows_of(written(tmp_path / name, data), last=1) == [GOOD]
+
+
+@pytest.mark.parametrize("name", ["deep.jsonl", "deep.json"])
+@pytest.mark.parametrize("levels", [200, 257, 900, 5_000, 100_000])
+def test_how_deep_a_row_may_be_nested_does_not_depend_on_who_reads(
+    tmp_path: Path, name: str, levels: int
+) -> None:
+    row = '{"prompt": "p", "response": "r", "more": ' + "[" * levels + "]" * levels + "}"
+    path = tmp_path / name
+    path.write_text(row if name.endswith("l") else f"[{row}]", encoding="utf-8")
+    if levels < 256:
+        assert rows_of(path) == [("p", "r")]
+    else:
+        with pytest.raises(SourceError, match=r"row 1: .*(nested|recursion)"):
+            rows_of(path)

@@ -57,7 +57,7 @@ def test_the_defaults_are_those_that_the_format_freezes(tmp_path: Path) -> None:
 def test_a_language_may_be_told_by_script(
     tmp_path: Path, value: str, code: str, without: tuple[str, ...], fields: tuple[str, ...]
 ) -> None:
-    for draw in ("filtered", "raw"):
+    for draw in ("filtered",) if "on =" in value else ("filtered", "raw"):
         (source,) = read(tmp_path, source={"language": value, "draw": f'"{draw}"'}).sources
         assert source.language == Language(code, "script", on=fields, without=without)
         assert source.script_first == (draw == "raw")
@@ -69,6 +69,11 @@ def test_a_language_may_be_told_by_script(
 def test_what_only_a_detector_can_tell_is_no_key_by_script(tmp_path: Path, key: str) -> None:
     message = refusal(write(tmp_path, source={"language": f'{{ by = "script", {key} = 1 }}'}))
     assert f"language: unknown key {key!r}; allowed here: is, by, on, without" in message
+
+
+def test_fields_are_no_key_where_whole_raw_rows_are_looked_at(tmp_path: Path) -> None:
+    raw = {"draw": "'raw'", "language": "{ by = 'script', on = ['prompt'] }"}
+    assert "language: on: expected no 'on': before a raw draw" in refusal(write(tmp_path, source=raw))
 
 
 def test_scripts_are_no_key_by_langdetect(tmp_path: Path) -> None:
@@ -161,3 +166,9 @@ def test_what_a_source_can_not_have_is_refused(tmp_path: Path, keys: Keys, messa
 )
 def test_what_decontaminate_can_not_have_is_refused(tmp_path: Path, value: str, message: str) -> None:
     assert refusal(write(tmp_path, top={"decontaminate": value})).startswith(f"decontaminate{message}")
+
+
+def test_a_number_with_an_endless_tail_is_refused_without_being_written_out(tmp_path: Path) -> None:
+    message = refusal(write(tmp_path, source={"near": "{ threshold = 1e-999999999 }"}))
+    assert "threshold: expected a share" in message
+    assert len(message) < 400
