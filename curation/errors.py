@@ -3,7 +3,6 @@
 CurationError
 ├── RecipeError         a recipe that asks for something unknown, ill-typed or impossible
 ├── SourceError         a file that can't be read as what it claims to be
-│   └── EmptySourceError
 ├── TakeError           fewer candidates than a draw asks for
 ├── WorkerError         a worker process that died
 ├── DemoSourcesError    demo sources that can't be written there
@@ -29,10 +28,6 @@ class RecipeError(CurationError):
 
 class SourceError(CurationError):
     """A file that can't be read as what it claims to be."""
-
-
-class EmptySourceError(SourceError):
-    """A source, or a file, that holds no rows."""
 
 
 class TakeError(CurationError):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from curation.errors import EmptySourceError, RecipeError, SourceError
+from curation.errors import RecipeError, SourceError
 from curation.files import SourceFile, find_files
 from curation.formats import parquet
 from curation.formats.base import SPAN_BYTES, Head, Notes, Span
@@ -293,7 +293,7 @@ class SourceRows:
     def _check_range(self) -> None:
         name, rows = self.recipe.name, self._row
         if rows == 0:
-            raise EmptySourceError(
+            raise SourceError(
                 f"source {name}: {self.base}: no rows in {len(self.files)} files; an empty source can't be right"
             )
         if self.recipe.rows and rows < self.recipe.rows[1]:

@@ -20,7 +20,6 @@ from curation.near.xxh3 import Hashes
 from curation.recipe import FIELDS, Near
 from manifests.keys import Trace
 
-NEAR_ALGORITHM = "near/minhash-lsh/1"
 NOTED_ROWS = 16
 SHINGLE_BYTES = 256 << 20
 READ_PLACES = 4096

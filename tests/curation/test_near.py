@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from curation.near import search as near_module
 from curation.near.search import (
-    NEAR_ALGORITHM,
     NOTED_ROWS,
     NearResult,
     are_near,
@@ -23,6 +22,7 @@ from curation.near.search import (
 )
 from curation.recipe import Near, Tags
 from curation.traces import parse
+from manifests.identity import NEAR
 from manifests.keys import Trace
 from tests.curation.demo_reader import read_traces
 from tests.curation.helpers import ROOT, run_python
@@ -73,7 +73,7 @@ def numbered(first: int, count: int = 100) -> str:
 
 
 def test_the_algorithm_and_its_bound_are_these() -> None:
-    assert (NEAR_ALGORITHM, NOTED_ROWS) == ("near/minhash-lsh/1", NOTED)
+    assert (NEAR, NOTED_ROWS) == ("near/minhash-lsh/1", NOTED)
 
 
 @given(traces=st.lists(TRACE, max_size=12), near=NEARS, cuts=st.lists(st.integers(0, 12)))
