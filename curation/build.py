@@ -37,7 +37,7 @@ from curation.workers import Workers, processes_for
 from manifests import disk
 from manifests.audit import fixed_width_column
 from manifests.dataset import DatasetWriter
-from manifests.identity import NEAR, Identity, QuestionFile
+from manifests.identity import DISJOINT, NEAR, Identity, Parent, QuestionFile
 from manifests.manifest import Manifest, read_manifest
 from manifests.publish import publish_dataset, publish_manifest, publish_name, stage_manifest
 from manifests.store import NamedVersion, Store
@@ -226,7 +226,7 @@ def _identity(
         },
         near={pool.name: NEAR for pool in pools if pool.recipe.near},
         questions=None if questions is None else questions.files,
-        parents=tuple(parent.id for parent in parents),
+        parents=tuple(Parent(parent.id, DISJOINT) for parent in parents),
         recipe=recipe.selecting,
         sources=tuple(pool.record for pool in pools),
     )

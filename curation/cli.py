@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,7 @@ def _build(options: argparse.Namespace) -> int:
         "rejects": identity.rejects,
         "content_digest": manifest.content_digest,
         "ledger": ledger_json(identity.ledger),
-        "parents": list(identity.parents),
+        "parents": [asdict(parent) for parent in identity.parents],
         "notes": list(built.notes),
     }
     lines = [

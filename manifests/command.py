@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 from manifests.errors import CommandError, StoreError, ZeroCostError
 
@@ -29,6 +29,9 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise CommandError instead of printing usage and leaving."""
         raise CommandError(f"{message}; see '{self.prog} --help'")
+
+
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"  # noqa: SLF001 - argparse has no other name for it
 
 
 def printable(text: str) -> str:

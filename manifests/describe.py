@@ -31,7 +31,7 @@ def manifest_lines(manifest: Manifest, names: Iterable[str]) -> list[str]:
         f"  content_digest {identity.content_digest}",
         f"  order          {identity.order}",
     ]
-    lines += [f"  parent         {parent}" for parent in identity.parents]
+    lines += [f"  parent         {parent.id} ({parent.relation})" for parent in identity.parents]
     for source in identity.sources:
         origin = "local files" if source.hub is None else f"{source.hub[0]} at {source.hub[1]}"
         lines.append(f"  source         {source.name}: {origin}, taken by {identity.takes[source.name]}")

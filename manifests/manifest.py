@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from manifests.errors import FormatError, VerificationError
-from manifests.identity import Identity, parse_identity
+from manifests.identity import Identity
+from manifests.identity_reader import parse_identity
 from manifests.json_object import HEX_64
 from manifests.ledger import check_conservation, check_stages
-from manifests.tables import CONTENT, REJECTS, ROWS, TableForm, check_columns, root_digest, table_digest
+from manifests.tables import CONTENT, REJECTS, TableForm, check_columns, root_digest, table_digest
 
 LARGEST_JSON = 64 << 20  # bytes; the real mixes need about 20 KB
 
@@ -65,7 +66,7 @@ def read_manifest(folder: Path) -> Manifest:
         )
     check_stages(identity.ledger, str(folder))
     check_conservation(identity.ledger, str(folder))
-    rows = _read_table(folder / "rows.parquet", ROWS, identity.rows, identity.rows_digest)
+    rows = _read_table(folder / "rows.parquet", identity.rows_form, identity.rows, identity.rows_digest)
     rejects = _read_table(folder / "rejects.parquet", REJECTS, identity.rejects, identity.rejects_digest)
     _check_ledger(folder, identity, rows, rejects)
     _check_origins(folder, identity, rows, rejects)

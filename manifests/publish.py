@@ -16,7 +16,7 @@ from manifests.errors import FormatError, StoreError, VerificationError
 from manifests.identity import Identity
 from manifests.manifest import Manifest, read_manifest
 from manifests.store import NamedVersion, Store, check_name, read_reference
-from manifests.tables import REJECTS, ROWS, TableForm, table_digest
+from manifests.tables import REJECTS, TableForm, table_digest
 
 TOOLS = ("tunix-zero-cost", "pyarrow", "polars", "xxhash", "langdetect")
 
@@ -33,7 +33,7 @@ def stage_manifest(
     staged = folder / identity.id
     staged.mkdir()
     (staged / "manifest.json").write_bytes(identity.data)
-    _write_table(staged / "rows.parquet", ROWS, rows)
+    _write_table(staged / "rows.parquet", identity.rows_form, rows)
     _write_table(staged / "rejects.parquet", REJECTS, rejects)
     files = {path.name: disk.sha256_file(path) for path in sorted(staged.iterdir())}
     receipt = {
@@ -43,7 +43,7 @@ def stage_manifest(
         "blocks": {
             "content": list(content_blocks),
             "rejects": table_digest(REJECTS, rejects)[1],
-            "rows": table_digest(ROWS, rows)[1],
+            "rows": table_digest(identity.rows_form, rows)[1],
         },
         "tools": {"python": platform.python_version()} | {tool: metadata.version(tool) for tool in TOOLS},
     }

@@ -16,7 +16,12 @@ from manifests.errors import VerificationError
 ENCODING = "rows/v1"
 BLOCK_ROWS = 8_192
 
-_ARROW_TYPES = {"u64": pa.uint64(), "bytes16": pa.binary(16), "string": pa.string()}
+_ARROW_TYPES = {
+    "u64": pa.uint64(),
+    "bytes16": pa.binary(16),
+    "bytes128": pa.binary(128),
+    "string": pa.string(),
+}
 
 
 class TableForm(NamedTuple):
@@ -34,6 +39,7 @@ class TableForm(NamedTuple):
 
 CONTENT = TableForm("content", "source:string,row:u64,prompt:string,reasoning:string,answer:string")
 ROWS = TableForm("rows", "source:string,row:u64,content:bytes16,prompt:bytes16,chars:u64")
+SKETCHED_ROWS = TableForm("rows", f"{ROWS.columns},sketch:bytes128")
 REJECTS = TableForm(
     "rejects",
     "source:string,row:u64,stage:string,reason:string,detail:string,"

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from curation.recipe_reader import read_recipe
+from manifests.identity import DISJOINT, Parent
 from manifests.manifest import Manifest
 from tests.curation.helpers import COLUMNS, build_mix, numbers_of, source, traces, write_recipe, write_traces
 
@@ -169,6 +170,6 @@ def test_parents_are_in_the_id_as_ids_and_on_overlap_as_it_was_set(tmp_path: Pat
     refusing = with_parents(**{"from": ["earlier"], "on_overlap": "error"})
     alone = build_mix(tmp_path, source("one")).manifest
     assert by_name.id == by_id.id
-    assert by_name.identity.parents == (earlier.id,)
+    assert by_name.identity.parents == (Parent(earlier.id, DISJOINT),)
     assert len({by_name.id, refusing.id, alone.id}) == 3
     assert len({by_name.content_digest, refusing.content_digest, alone.content_digest}) == 1

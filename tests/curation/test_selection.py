@@ -206,7 +206,7 @@ def test_what_an_earlier_manifest_holds_leaves_with_the_first_parents_first_row_
     assert rows_of(manifest) == as_rows(expected.rows)
     assert rejects_of(manifest) == expected.rejects
     assert ledger_of(manifest) == expected.ledger
-    assert manifest.identity.parents == tuple(parent for parent, _ in parents)
+    assert [parent.id for parent in manifest.identity.parents] == [parent for parent, _ in parents]
 
 
 def test_rows_shared_with_an_earlier_manifest_are_refused_if_the_recipe_says_so(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ class Parts:
             rows=self.rows.num_rows,
             rejects=self.rejects.num_rows,
             content_digest=table_digest(CONTENT, self.content)[0],
-            rows_digest=table_digest(ROWS, self.rows)[0],
+            rows_digest=table_digest(self.identity.rows_form, self.rows)[0],
             rejects_digest=table_digest(REJECTS, self.rejects)[0],
         )
         return replace(self, identity=identity)

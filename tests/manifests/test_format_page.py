@@ -10,7 +10,7 @@ import pytest
 import manifests.keys
 from curation.build import build
 from curation.recipe_reader import parse_recipe
-from manifests.identity import parse_identity
+from manifests.identity_reader import parse_identity
 from manifests.ledger import REASONS
 from manifests.manifest import Manifest
 from manifests.store import Store

@@ -12,7 +12,8 @@ import pytest
 
 from manifests.canonical import canonical_bytes
 from manifests.errors import FormatError
-from manifests.identity import Detector, FileRecord, Identity, SourceRecord, parse_identity
+from manifests.identity import DISJOINT, Detector, FileRecord, Identity, Parent, SourceRecord
+from manifests.identity_reader import parse_identity
 from manifests.ledger import SourceLedger, Stage
 from tests.manifests.helpers import NO_ANSWER, build_manifest, parts_of, traces, write_jsonl
 
@@ -20,7 +21,7 @@ from tests.manifests.helpers import NO_ANSWER, build_manifest, parts_of, traces,
 IDENTITY = replace(
     parts_of(traces(3), dropped=1).identity,
     detectors={"traces": Detector("langdetect/1", "0f" * 32)},
-    parents=("12" * 32, "34" * 32),
+    parents=(Parent("12" * 32, DISJOINT), Parent("34" * 32, DISJOINT)),
     takes={"traces": "all/1", "glaive": "hash/bottom-k/xxh3/1"},
     ledger=(
         SourceLedger("traces", (Stage("rows", 4, 4, {}), Stage("parse", 4, 3, {"no-answer": 1}))),
@@ -175,7 +176,7 @@ def test_the_identity_of_a_build_is_read_back_as_it_was_written(store_path: Path
     )
     for identity in (first.manifest.identity, second.manifest.identity):
         assert parse_identity(identity.data, "manifest.json") == identity
-    assert second.manifest.identity.parents == (first.manifest.id,)
+    assert second.manifest.identity.parents == (Parent(first.manifest.id, DISJOINT),)
 
 
 def test_the_id_is_the_sha256_of_manifest_json(store_path: Path, tmp_path: Path) -> None:
