@@ -1,7 +1,7 @@
 """From a recipe to a manifest: the flow, top to bottom.
 
 sources → rows → parse → language → length → decontaminate → duplicates → near → across → disjoint → take → order
-→ texts → identity → publish
+→ texts → sketches → identity → publish
 """
 
 from collections.abc import Callable, Sequence
@@ -31,17 +31,17 @@ from curation.selection import (
     select,
     take,
 )
+from curation.sketching import sketches_of
 from curation.source_rows import SourceRows
-from curation.texts import ChosenRows, RowDifferenceError, gather, held_rows
+from curation.texts import ChosenRows, RowDifferenceError, blocks_of_texts, held_rows, put_aside
 from curation.workers import Workers, processes_for
-from manifests import disk
-from manifests.audit import fixed_width_column
 from manifests.dataset import DatasetWriter
-from manifests.identity import DISJOINT, NEAR, Identity, Parent, QuestionFile
+from manifests.identity import CONTINUE, DISJOINT, DRAWS, NEAR, ORDERS, Identity, Parent, QuestionFile
 from manifests.manifest import Manifest, read_manifest
-from manifests.publish import publish_dataset, publish_manifest, publish_name, stage_manifest
+from manifests.publish import publish_dataset, publish_manifest, publish_name, publishing, stage_manifest
+from manifests.row_keys import fixed_width_column, row_keys
 from manifests.store import NamedVersion, Store
-from manifests.tables import CONTENT, REJECTS, ROWS, root_digest, table_digest, table_of
+from manifests.tables import CONTENT, REJECTS, ROWS, SKETCHED_ROWS, root_digest, table_digest, table_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +68,16 @@ def build(
     published unless everything holds. Raises CurationError and ManifestError subclasses.
     """
     watch = progress or Silence()
-    parents = _parents(recipe, store)
+    earlier = _named_manifests("disjoint", recipe.disjoint.references if recipe.disjoint else (), store)
+    continued = _named_manifests("continue", recipe.continues, store)
+    parents = [Parent(one.id, DISJOINT) for one in earlier] + [Parent(one.id, CONTINUE) for one in continued]
     _check_languages(recipe, notice)
     questions = None if recipe.decontaminate is None else read_questions(recipe.decontaminate, recipe.folder)
     with ExitStack() as stack:
         sources = find_sources(recipe, stack, notice)
-        dataset = stack.enter_context(disk.staging(store.root / "datasets"))
-        staging = stack.enter_context(disk.staging(store.root / "manifests"))
+        publisher = stack.enter_context(publishing(store, notice))
+        dataset = stack.enter_context(publisher.staging("datasets"))
+        staging = stack.enter_context(publisher.staging("manifests"))
         processes = stack.enter_context(Workers(_processes(sources, workers)))
         pools = [select(source, recipe.seed, questions, staging, processes, watch) for source in sources]
         notes = [] if questions is None else [_told(file) for file in questions.files]
@@ -83,7 +86,8 @@ def build(
             notes += drop_near(pool, staging, watch)
         drop_across(pools)
         if recipe.disjoint is not None:
-            drop_overlap(pools, parents, drop=recipe.disjoint.drop)
+            held = [(parent.id, row_keys(parent)) for parent in earlier]
+            drop_overlap(pools, held, drop=recipe.disjoint.drop)
         drawn = [take(pool, recipe.seed) for pool in pools]
         check_expectations(pools)
         rows, rejects = _rows_table(recipe, pools, drawn), _rejects_table(pools)
@@ -91,19 +95,27 @@ def build(
         writer = DatasetWriter(dataset, rows.num_rows)
         chosen = (_chosen(pool, places) for pool, places in zip(pools, drawn, strict=True))
         try:
-            writer.write_all(gather(chosen, rows, staging, processes, watch))
+            texts = put_aside(chosen, rows, staging, processes, watch)
         except RowDifferenceError as error:
             raise SourceError(f"{error}: it changed while it was being read; build again") from error
+        writer.write_all(blocks_of_texts(texts, rows, staging))
+        if recipe.sketch:
+            sketches = sketches_of(texts, staging, processes, watch)
+            rows = rows.append_column(SKETCHED_ROWS.schema.field("sketch"), fixed_width_column(sketches))
         for source in sources:
             source.check_unchanged()
         identity = _identity(recipe, pools, parents, questions, rows, rejects, writer.block_digests)
         writer.finish(identity.id, rows.num_rows)
-        staged = stage_manifest(staging, identity, rows, rejects, writer.block_digests, recipe.name)
+        licenses = {source.name: source.license for source in recipe.sources if source.license is not None}
+        staged = stage_manifest(
+            staging, identity, rows, rejects, writer.block_digests, recipe.name, licenses=licenses
+        )
         publish_dataset(store, dataset, read_manifest(staged))
         manifest = publish_manifest(store, staged)
-    local = {source.recipe.name: source.base for source in sources if source.hub is None}
-    remember_sources(store, manifest.id, local)
-    return Built(manifest, publish_name(store, recipe.name, manifest.id), tuple(notes))
+        local = {source.recipe.name: source.base for source in sources if source.hub is None}
+        remember_sources(store, manifest.id, local)
+        # The name comes last: what is named is there to be read.
+        return Built(manifest, publish_name(store, recipe.name, manifest.id), tuple(notes))
 
 
 def _told(file: QuestionFile) -> str:
@@ -159,16 +171,12 @@ def _check_languages(recipe: Recipe, notice: Callable[[str], None]) -> None:
         notice(f"languages are told by langdetect itself, which takes some sixty times longer: {reason}")
 
 
-def _parents(recipe: Recipe, store: Store) -> list[Manifest]:
-    if recipe.disjoint is None:
-        return []
-    parents = [store.manifest(reference) for reference in recipe.disjoint.references]
-    identifiers = [parent.id for parent in parents]
-    if len(set(identifiers)) < len(identifiers):
-        raise RecipeError(
-            f"disjoint: from = {list(recipe.disjoint.references)}: two of them are the same manifest"
-        )
-    return parents
+def _named_manifests(table: str, references: Sequence[str], store: Store) -> list[Manifest]:
+    """The manifests that a table of the recipe names; RecipeError if it names one twice."""
+    named = [store.manifest(reference) for reference in references]
+    if len({manifest.id for manifest in named}) < len(named):
+        raise RecipeError(f"{table}: from = {list(references)}: two of them are the same manifest")
+    return named
 
 
 def _rows_table(recipe: Recipe, pools: Sequence[Pool], drawn: Sequence[npt.NDArray[np.int64]]) -> pa.Table:
@@ -206,7 +214,7 @@ def _rejects_table(pools: Sequence[Pool]) -> pa.Table:
 def _identity(
     recipe: Recipe,
     pools: Sequence[Pool],
-    parents: Sequence[Manifest],
+    parents: Sequence[Parent],
     questions: Questions | None,
     rows: pa.Table,
     rejects: pa.Table,
@@ -216,17 +224,18 @@ def _identity(
         rows=rows.num_rows,
         rejects=rejects.num_rows,
         content_digest=root_digest(CONTENT, rows.num_rows, content_blocks),
-        rows_digest=table_digest(ROWS, rows)[0],
+        rows_digest=table_digest(SKETCHED_ROWS if recipe.sketch else ROWS, rows)[0],
         rejects_digest=table_digest(REJECTS, rejects)[0],
         ledger=tuple(pool.ledger for pool in pools),
-        order=sampling.MIXED if recipe.mixed else sampling.SEQUENTIAL,
-        takes={pool.name: sampling.DRAWS[pool.recipe.take.kind] for pool in pools},
+        order=ORDERS["mixed" if recipe.mixed else "sequential"],
+        takes={pool.name: DRAWS[pool.recipe.take.kind] for pool in pools},
         detectors={
             pool.name: make_filter(pool.recipe.language).record for pool in pools if pool.recipe.language
         },
         near={pool.name: NEAR for pool in pools if pool.recipe.near},
         questions=None if questions is None else questions.files,
-        parents=tuple(Parent(parent.id, DISJOINT) for parent in parents),
+        parents=tuple(parents),
         recipe=recipe.selecting,
         sources=tuple(pool.record for pool in pools),
+        sketched=recipe.sketch,
     )

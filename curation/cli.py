@@ -53,6 +53,11 @@ def build_parser() -> Parser:
         "recipe", metavar="RECIPE", help="the path of a TOML file, or the name of a shipped recipe"
     )
     building.add_argument("--dry-run", action="store_true", help="say what would be read, and read nothing")
+    building.add_argument(
+        "--sketch",
+        action="store_true",
+        help="add sketches, by which an audit tells near duplicates (as 'sketch = true' in the recipe)",
+    )
     building.add_argument("--workers", **_WORKERS)
     building.set_defaults(handler=_build)
 
@@ -122,6 +127,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _build(options: argparse.Namespace) -> int:
     recipe = read_recipe(find_recipe(options.recipe))
+    if options.sketch:
+        recipe = recipe.sketched()
     store = Store.open(default_store(options.store))
     if options.dry_run:
         return _dry_run(options, recipe)

@@ -5,15 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from manifests import disk
+from manifests.publish import publishing
 from manifests.store import Store
 
 
 def remember_sources(store: Store, manifest_id: str, folders: Mapping[str, Path]) -> None:
-    """Note the folder below which the files of each source lie."""
-    path = _path(store, manifest_id)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Note the folder below which the files of each source lie. StoreError when the store can't be written."""
     absolute = {name: str(folder.resolve()) for name, folder in folders.items()}
-    disk.replace_file(path, json.dumps(absolute, indent=1, sort_keys=True).encode() + b"\n")
+    with publishing(store) as publisher:
+        publisher.folder("local")
+        disk.replace_file(
+            _path(store, manifest_id), json.dumps(absolute, indent=1, sort_keys=True).encode() + b"\n"
+        )
 
 
 def recall_sources(store: Store, manifest_id: str) -> dict[str, Path]:

@@ -16,10 +16,10 @@ from curation.errors import GuardError
 from curation.recipe import SourceRecipe
 from curation.scan import Job, RowKeys
 from curation.source_rows import SourceRows
-from manifests.audit import fixed_width_column, key_table
 from manifests.identity import SourceRecord
 from manifests.ledger import SourceLedger, Stage
 from manifests.origins import locate_rows
+from manifests.row_keys import fixed_width_column, key_table
 
 
 class Reject(NamedTuple):

@@ -1,7 +1,7 @@
 """A recipe: what to take, from which sources, in which order. `recipe_reader` makes it from TOML. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -105,7 +105,10 @@ class Expect:
 
 @dataclass(frozen=True, slots=True)
 class SourceRecipe:
-    """One source of a recipe. Either `files` (a path or glob) or `hub` is set; `tags` is None for three columns."""
+    """One source of a recipe. Either `files` (a path or glob) or `hub` is set; `tags` is None for three columns.
+
+    `license` is what the source is under, in words; it selects nothing.
+    """
 
     name: str
     columns: Columns
@@ -114,6 +117,7 @@ class SourceRecipe:
     hub: str | None = None
     revision: str | None = None
     pinned: tuple[PinnedFile, ...] = ()
+    license: str | None = None
     header: bool = True
     rows: tuple[int, int] | None = None
     draw_raw: bool = False
@@ -143,7 +147,11 @@ class Disjoint:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What to take. `selecting` holds the keys that were set and that select, as they stand in the identity."""
+    """What to take. `selecting` holds the keys that were set and that select, as they stand in the identity.
+
+    `sketch` asks for a sketch of every row, by which an audit tells near duplicates. `continues` names the manifests
+    whose training is to be gone on with; that selects nothing.
+    """
 
     name: str
     folder: Path
@@ -152,4 +160,10 @@ class Recipe:
     seed: int = DEFAULT_SEED
     mixed: bool = True
     disjoint: Disjoint | None = None
+    continues: tuple[str, ...] = ()
     decontaminate: Decontaminate | None = None
+    sketch: bool = False
+
+    def sketched(self) -> "Recipe":
+        """The recipe as if it said `sketch = true`."""
+        return replace(self, sketch=True, selecting={**self.selecting, "sketch": True})

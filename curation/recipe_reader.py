@@ -29,13 +29,17 @@ from manifests.keys import LARGEST_SEED
 
 SHIPPED = Path(__file__).parent / "recipes"
 
-_TOP = ("name", "seed", "order", "source", "disjoint", "decontaminate")
+_TOP = ("name", "seed", "order", "sketch", "source", "disjoint", "continue", "decontaminate")
 _SELECTING_SOURCE = (
     *("name", "header", "columns", "tags", "max_row_bytes", "rows", "draw"),
     *("language", "length", "duplicates", "near", "take"),
 )
-_SOURCE = (*("files", "hub", "revision", "pinned", "max_expansion", "expect", "max_drop"), *_SELECTING_SOURCE)
-_SELECTING_TOP = ("order", "seed")
+_SOURCE = (
+    *("files", "hub", "revision", "pinned", "license", "max_expansion", "expect", "max_drop"),
+    *_SELECTING_SOURCE,
+)
+_SELECTING_TOP = ("order", "seed", "sketch")
+_LONGEST_LICENSE = 100  # characters
 _LARGEST_LIMIT = 1 << 30  # bytes of a row
 _LARGEST_EXPANSION = 1_000_000
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -96,7 +100,9 @@ def parse_recipe(table: Mapping[str, object], folder: Path, where: str) -> Recip
         seed=top.seed("seed", DEFAULT_SEED),
         mixed=top.choice("order", ("mixed", "sequential")) == "mixed",
         disjoint=disjoint,
+        continues=_references(top.table("continue", ("from",))) if "continue" in table else (),
         decontaminate=decontaminate,
+        sketch=top.optional("sketch", bool) is True,
     )
 
 
@@ -151,6 +157,7 @@ def _source(table: Table) -> SourceRecipe:
         files=files,
         hub=hub,
         revision=revision,
+        license=_license(table),
         header=form.header,
         pinned=_pinned(table),
         rows=_rows(table),
@@ -167,6 +174,15 @@ def _source(table: Table) -> SourceRecipe:
             "max_expansion", least=1, most=_LARGEST_EXPANSION, default=DEFAULT_MAX_EXPANSION
         ),
     )
+
+
+def _license(table: Table) -> str | None:
+    text = table.optional("license", str)
+    if text is not None and not (text.isprintable() and 0 < len(text) <= _LONGEST_LICENSE):
+        raise table.wrong(
+            "license", text, 'an SPDX id such as "Apache-2.0", or other words: 1 to 100 printable characters'
+        )
+    return text
 
 
 def _pinned(table: Table) -> tuple[PinnedFile, ...]:
@@ -261,14 +277,18 @@ def _disjoint(top: Table) -> Disjoint | None:
     if "disjoint" not in top.values:
         return None
     disjoint = top.table("disjoint", ("from", "on_overlap"))
-    references = disjoint.values.get("from")
+    return Disjoint(_references(disjoint), drop=disjoint.choice("on_overlap", ("drop", "error")) == "drop")
+
+
+def _references(table: Table) -> tuple[str, ...]:
+    references = table.values.get("from")
     if (
         not isinstance(references, list)
         or not references
         or not all(isinstance(name, str) for name in references)
     ):
-        raise disjoint.wrong("from", references, "a list of manifests: names, name:version or ids")
-    return Disjoint(tuple(references), drop=disjoint.choice("on_overlap", ("drop", "error")) == "drop")
+        raise table.wrong("from", references, "a list of manifests: names, name:version or ids")
+    return tuple(references)
 
 
 def _plain(value: object) -> dict[str, object]:

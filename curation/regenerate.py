@@ -3,7 +3,8 @@
 resolve → find files → find the rows in them → read those chosen → check every row and the whole → publish
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -17,7 +18,7 @@ from curation.formats.base import Layout
 from curation.hints import recall_sources
 from curation.hub.repository import HubRepository
 from curation.hub.settings import hub_settings
-from curation.hub.transport import HubHttp
+from curation.hub.transport import HubHttp, quiet
 from curation.progress import Progress, Silence
 from curation.readers import broken, cut, read_head, unreadable
 from curation.recipe import PinnedFile
@@ -38,7 +39,7 @@ from manifests.dataset import DatasetWriter
 from manifests.errors import StoreError
 from manifests.identity import FileRecord, SourceRecord
 from manifests.manifest import Manifest
-from manifests.publish import is_whole, publish_dataset
+from manifests.publish import is_whole, publish_dataset, publishing
 from manifests.store import Store
 from manifests.tables import CONTENT, root_digest
 
@@ -68,13 +69,14 @@ def regenerate(
     allow_rewritten: bool = False,
     progress: Progress | None = None,
     workers: int | None = None,
+    notice: Callable[[str], None] = quiet,
 ) -> Regenerated:
     """Rebuild the dataset of a manifest, into the store or into a new folder `out`.
 
     `folders` says where sources lie; of the others, this machine remembers where it had them, or they are fetched from
     the Hub. Raises RegenerationError, and publishes nothing, when a source no longer gives the manifest's rows, or when
     its files have other bytes (unless `allow_rewritten` says that equal rows are enough); SourceError when a source is
-    not to be found.
+    not to be found; StoreError when there can't be written. `notice` is told when the store makes us wait.
     """
     manifest = store.manifest(reference)
     if unknown := [name for name in folders if manifest.identity.source(name) is None]:
@@ -89,11 +91,12 @@ def regenerate(
     changed = _changed_files(manifest, found)
     size = sum(file.here.stat().st_size for files in found.values() for file in files)
     parent = store.root / "datasets" if out is None else out.parent
-    with (
-        disk.staging(parent) as staging,
-        disk.staging(parent) as spill,
-        Workers(processes_for(size, workers)) as processes,
-    ):
+    with ExitStack() as stack:
+        if parent.resolve().is_relative_to(store.root.resolve()):
+            stack.enter_context(publishing(store, notice))
+        stack.enter_context(disk.writing(parent))
+        staging, spill = (stack.enter_context(disk.staging(parent)) for _ in range(2))
+        processes = stack.enter_context(Workers(processes_for(size, workers)))
         _rebuild(manifest, found, changed, staging, spill, processes, progress or Silence())
         if changed and not allow_rewritten:
             raise _rewritten(manifest, changed)

@@ -16,16 +16,6 @@ from manifests import keys
 
 Places = npt.NDArray[np.intp]
 
-MIXED = "mixed/xxh3-128/1"
-SEQUENTIAL = "sequential/1"
-DRAWS = {
-    "all": "all/1",
-    "first": "first/1",
-    "reservoir": "reservoir/algorithm-r/mt19937/1",
-    "shuffle": "shuffle/fisher-yates/mt19937/1",
-    "hash": "hash/bottom-k/xxh3/1",
-}
-
 
 def reservoir(candidates: int, wanted: int, seed: int) -> list[int]:
     """Algorithm R (Vitter, "Random sampling with a reservoir", 1985) over places 0 … candidates−1, in slot order."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from curation import sampling
 from curation.decontamination import Questions
@@ -23,11 +24,10 @@ from curation.source_rows import SourceRows
 from curation.spill import SpillReader
 from curation.texts import cuts, held_rows, read_traces
 from curation.workers import Workers
-from manifests.audit import first_matches
 from manifests.keys import Trace
 from manifests.ledger import NOT_TAKEN, Stage
-from manifests.manifest import Manifest
 from manifests.origins import locate_rows
+from manifests.overlap import first_matches
 
 SAME_CONTENT = "same-content"
 SAME_ROW = "same-row"
@@ -232,10 +232,11 @@ def drop_across(pools: Sequence[Pool]) -> None:
         pool.reject("across", dropped)
 
 
-def drop_overlap(pools: Sequence[Pool], parents: Sequence[Manifest], *, drop: bool) -> None:
+def drop_overlap(pools: Sequence[Pool], earlier: Sequence[tuple[str, pa.Table]], *, drop: bool) -> None:
     """The stage `disjoint`: what an earlier manifest holds, by origin row or by content, is dropped or refused.
 
-    Raises OverlapError, with the number of rows shared, when it is not to be dropped.
+    `earlier` are ids, each with its manifest's row keys. Raises OverlapError, with the number of rows shared, when
+    it is not to be dropped.
     """
     found = []
     for pool in pools:
@@ -243,7 +244,7 @@ def drop_overlap(pools: Sequence[Pool], parents: Sequence[Manifest], *, drop: bo
         table = pool.key_table(places)
         matches: dict[int, Reject] = {}
         for tier, reason in (("row", SAME_ROW), ("content", SAME_CONTENT)):
-            for entry, manifest, source, row in first_matches(table, parents, tier):
+            for entry, manifest, source, row in first_matches(table, earlier, tier):
                 place = int(places[entry])
                 number = int(pool.keys.rows[place])
                 matches.setdefault(

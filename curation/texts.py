@@ -108,18 +108,25 @@ def gather(
     `folder` holds what has to be put aside meanwhile. Raises RowDifferenceError at the first row, in the order of
     sources and rows, whose keys are not those of the rows table; UnreadableSourceError when a file can't be read.
     """
-    where = _put_aside(sources, rows, folder, workers, progress)
-    with SpillReader(folder) as texts:
+    return blocks_of_texts(put_aside(sources, rows, folder, workers, progress), rows, folder)
+
+
+def blocks_of_texts(texts: Places, rows: pa.Table, folder: Path) -> Iterator[pa.Table]:
+    """The content table of a rows table, in blocks, from the places in `folder` where each row's text was put aside."""
+    with SpillReader(folder) as reader:
         for start in range(0, rows.num_rows, BLOCK_ROWS):
             part = rows.slice(start, BLOCK_ROWS)
-            columns = texts.columns(where[start : start + BLOCK_ROWS])
+            columns = reader.columns(texts[start : start + BLOCK_ROWS])
             yield table_of(CONTENT, [part.column("source"), part.column("row"), *columns])
 
 
-def _put_aside(
+def put_aside(
     sources: Iterable[ChosenRows], rows: pa.Table, folder: Path, workers: Workers, progress: Progress
 ) -> Places:
-    """Where the text of every row of the manifest lies, in its order. What was not put aside before is now."""
+    """Where the text of every row of a rows table lies, in its order. What was not put aside before is now.
+
+    `folder` is where. Raises what `gather` raises.
+    """
     contents, prompts = (_keys(rows.column(name)) for name in ("content", "prompt"))
     where = np.zeros(rows.num_rows, PLACE)
     for source in sources:

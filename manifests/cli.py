@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from manifests.command import Parser, common_flags, run
-from manifests.commands import audit, look
+from manifests.commands import audit, compare, export, gc, look
 
 
 def build_parser() -> Parser:
@@ -13,7 +13,7 @@ def build_parser() -> Parser:
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     flags = [common_flags()]
-    for part in (look, audit):
+    for part in (look, compare, audit, export, gc):
         part.add(commands, flags)
     return parser
 

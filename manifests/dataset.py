@@ -4,19 +4,23 @@ Whoever reads gets rows that were checked three times: the block against its dig
 `content_digest`, every row's text against the keys that the manifest holds for it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from manifests.bounded import check_folder, check_utf8, in_blocks, parquet_rows, parquet_tables, short_text
 from manifests.errors import VerificationError
 from manifests.keys import Trace, content_key, trace_keys
 from manifests.manifest import Manifest
-from manifests.tables import BLOCK_ROWS, CONTENT, block_digest, check_columns
+from manifests.tables import BLOCK_ROWS, CONTENT, block_digest
 
 FILE_ROWS = 8 * BLOCK_ROWS
+TEXTS = ("prompt", "reasoning", "answer")
+MOST_BYTES_A_CHARACTER = 4
 
 _CARD = """---
 configs:
@@ -80,21 +84,52 @@ class DatasetWriter:
 
 
 def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """A writer with the settings of every parquet file here: zstd, page checksums."""
-    return pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)
+    """A writer with the settings of every parquet file here: zstd, page checksums.
+
+    Texts of traces hardly repeat, so no dictionary of them is tried.
+    """
+    repeating = [field.name for field in schema if field.name not in TEXTS]
+    return pq.ParquetWriter(
+        path, schema, compression="zstd", write_page_checksum=True, use_dictionary=repeating
+    )
+
+
+def dataset_blocks(folder: Path, manifest: Manifest) -> Iterator[pa.Table]:
+    """The blocks of a dataset, each with the digest that the manifest has for it: nothing else is looked at.
+
+    Raises VerificationError at the first block that is another. What may be made of a file in memory is bounded by the
+    characters that the manifest counts for its rows.
+    """
+    number = rows = 0
+    for number, block in enumerate(_stored_blocks(folder, manifest), 1):
+        first = rows + 1
+        rows += block.num_rows
+        if number > len(manifest.content_blocks) or rows > manifest.identity.rows:
+            raise VerificationError(
+                f"{folder}: more rows than the {manifest.identity.rows:,} of the manifest; {_REBUILD}"
+            )
+        if block_digest(CONTENT, block) != manifest.content_blocks[number - 1]:
+            raise VerificationError(f"{folder}: rows {first:,} to {rows:,}: another digest; {_REBUILD}")
+        check_utf8(folder, block)
+        yield block
+    if rows != manifest.identity.rows:
+        raise VerificationError(
+            f"{folder}: {rows:,} rows, the manifest has {manifest.identity.rows:,}; {_REBUILD}"
+        )
 
 
 def read_dataset(folder: Path, manifest: Manifest) -> Iterator[pa.Table]:
-    """The verified blocks of a dataset.
+    """The verified blocks of a dataset, each row's text held against the manifest's keys for it.
 
     Raises VerificationError at the first block that is not the manifest's, naming the first differing row.
     """
     start, rows = 0, manifest.identity.rows
-    for number, block in enumerate(_blocks(folder)):
+    expected = manifest.row_blocks()
+    for number, block in enumerate(_stored_blocks(folder, manifest)):
         left = rows - start
         if number >= len(manifest.content_blocks) or block.num_rows > left:
             raise VerificationError(f"{folder}: more rows than the {rows} of the manifest; {_REBUILD}")
-        fault = _first_difference(block, manifest.rows.slice(start, block.num_rows), start)
+        fault = _first_difference(block, next(expected).slice(0, block.num_rows), start)
         if fault is None and block.num_rows < min(BLOCK_ROWS, left):
             fault = f"{start + block.num_rows} rows, the manifest has {rows}"
         if fault is None and block_digest(CONTENT, block) != manifest.content_blocks[number]:
@@ -110,34 +145,52 @@ def read_dataset(folder: Path, manifest: Manifest) -> Iterator[pa.Table]:
 _REBUILD = "the dataset is damaged, 'curation regenerate' rebuilds it"
 
 
-def _blocks(folder: Path) -> Iterator[pa.Table]:
-    held: list[pa.Table] = []
-    rows = 0
-    for table in _row_groups(folder):
-        held.append(table)
-        rows += table.num_rows
-        while rows >= BLOCK_ROWS:
-            together = pa.concat_tables(held)
-            yield together.slice(0, BLOCK_ROWS).combine_chunks()
-            held, rows = [together.slice(BLOCK_ROWS)], rows - BLOCK_ROWS
-    if rows:
-        yield pa.concat_tables(held).combine_chunks()
+def _stored_blocks(folder: Path, manifest: Manifest) -> Iterator[pa.Table]:
+    return in_blocks(_stored_tables(folder, manifest))
 
 
-def _row_groups(folder: Path) -> Iterator[pa.Table]:
+def _stored_tables(folder: Path, manifest: Manifest) -> Iterator[pa.Table]:
+    check_folder(folder)
     paths = sorted((folder / "data").glob("train-*.parquet"))
     if not paths:
         raise VerificationError(f"{folder}: no data/train-*.parquet in it; {_REBUILD}")
+    _check_row_count(folder, paths, manifest)
+    limit = _TextLimits(manifest)
+    first = 0
     for path in paths:
         try:
-            with pq.ParquetFile(path, page_checksum_verification=True) as file:
-                check_columns(CONTENT, file.schema_arrow)
-                for group in range(file.num_row_groups):
-                    yield file.read_row_group(group)
-        except (pa.ArrowException, OSError, ValueError, VerificationError) as error:
-            raise VerificationError(
-                f"{path}: can't be read ({str(error).splitlines()[0]}); {_REBUILD}"
-            ) from error
+            for table in parquet_tables(path, CONTENT, limit, first):
+                yield table
+                first += table.num_rows
+        except VerificationError as error:
+            raise VerificationError(f"{str(error).rpartition('; ')[0]}; {_REBUILD}") from error
+
+
+def _check_row_count(folder: Path, paths: Sequence[Path], manifest: Manifest) -> None:
+    rows = 0
+    for path in paths:
+        try:
+            rows += parquet_rows(path)
+        except VerificationError as error:
+            raise VerificationError(f"{str(error).rpartition('; ')[0]}; {_REBUILD}") from error
+    if rows > manifest.identity.rows:
+        raise VerificationError(
+            f"{folder}: more rows than the {manifest.identity.rows:,} of the manifest; {_REBUILD}"
+        )
+
+
+class _TextLimits:
+    """How many bytes of text rows may have: four for each character that the manifest counts, the most of UTF-8."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        counts = [block.column("chars").to_numpy() for block in manifest.row_blocks()]
+        self._sums = np.concatenate([np.zeros(1, np.uint64), *counts]).cumsum()
+
+    def __call__(self, column: str, first: int, rows: int) -> int:
+        if column not in TEXTS:
+            return short_text(column, first, rows)
+        begin, end = (min(place, len(self._sums) - 1) for place in (first, first + rows))
+        return MOST_BYTES_A_CHARACTER * int(self._sums[end] - self._sums[begin])
 
 
 def _first_difference(block: pa.Table, expected: pa.Table, start: int) -> str | None:

@@ -9,6 +9,7 @@ ZeroCostError                  every error a person may meet, in all three packa
     ├── AmbiguousIdError       a prefix that several ids begin with
     ├── NameNotAllowedError    a name that could not be a folder of refs
     ├── StoreError             a store that can't be read or written
+    ├── BusyStoreError         a store that can't be cleaned up while somebody publishes: exit status 1
     ├── MissingDatasetError    a manifest whose dataset is not here
     ├── CommandError           a command that asks for what can't be
     └── VerificationError      a check that said no: exit status 1
@@ -50,6 +51,12 @@ class NameNotAllowedError(ManifestError):
 
 class StoreError(ManifestError):
     """A store that can't be read or written."""
+
+
+class BusyStoreError(ManifestError):
+    """A store in which somebody publishes, so that what is garbage can't be told."""
+
+    exit_status: ClassVar[int] = 1
 
 
 class MissingDatasetError(ManifestError):

@@ -12,6 +12,15 @@ from manifests.ledger import SourceLedger
 from manifests.tables import CONTENT, ENCODING, REJECTS, ROWS, SKETCHED_ROWS, TableForm
 
 FORMAT = 1
+ORDERS = {"mixed": "mixed/xxh3-128/1", "sequential": "sequential/1"}
+DRAWS = {
+    "all": "all/1",
+    "first": "first/1",
+    "reservoir": "reservoir/algorithm-r/mt19937/1",
+    "shuffle": "shuffle/fisher-yates/mt19937/1",
+    "hash": "hash/bottom-k/xxh3/1",
+}
+"""The names of orders and draws by what a recipe calls them (FORMAT.md, section 5)."""
 DETECTOR_ALGORITHM = "langdetect/1"
 DETECTORS = (DETECTOR_ALGORITHM, "langdetect-windows/1", "script/1")
 DECONTAMINATION = "ngram-overlap/1"

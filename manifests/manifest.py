@@ -1,37 +1,38 @@
 """A manifest read from its folder, and everything a reader must hold against it (FORMAT.md, section 8)."""
 
 import json
-from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from manifests.errors import FormatError, VerificationError
+from manifests.bounded import check_folder, read_json_bytes
+from manifests.consistency import check_consistency
+from manifests.errors import VerificationError
 from manifests.identity import Identity
 from manifests.identity_reader import parse_identity
 from manifests.json_object import HEX_64
 from manifests.ledger import check_conservation, check_stages
-from manifests.tables import CONTENT, REJECTS, TableForm, check_columns, root_digest, table_digest
+from manifests.stored_table import Blocks, FirstReading, StoredTable, load
+from manifests.tables import CONTENT, REJECTS, root_digest
+from manifests.tally import Tally
 
-LARGEST_JSON = 64 << 20  # bytes; the real mixes need about 20 KB
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Manifest:
     """A manifest whose every promise was checked when it was read.
 
-    `rows` is the rows table in training order; `rejects` what was dropped; `content_blocks` the digests of the
-    dataset's blocks; `receipt` what is known of the build beside its identity.
+    `row_table` has the rows in training order and `reject_table` what was dropped: both stay in the folder, and are
+    verified whenever they are read. `content_blocks` are the digests of the dataset's blocks; `receipt` is what is
+    known of the build beside its identity.
     """
 
     folder: Path
     identity: Identity
-    rows: pa.Table
-    rejects: pa.Table
+    row_table: Blocks
+    reject_table: Blocks
     content_blocks: tuple[str, ...]
     receipt: dict[str, object]
 
@@ -50,6 +51,20 @@ class Manifest:
         """The digest of its rows' text, in order."""
         return self.identity.content_digest
 
+    @cached_property
+    def rows(self) -> pa.Table:
+        """The rows table, whole. Of millions of rows, go through `row_blocks` instead."""
+        return load(self.row_table, self.identity.rows_form)
+
+    @cached_property
+    def rejects(self) -> pa.Table:
+        """The rejects table, whole."""
+        return load(self.reject_table, REJECTS)
+
+    def row_blocks(self, numbers: Sequence[int] | None = None) -> Iterator[pa.Table]:
+        """The rows, 8,192 at a time: all blocks, or those with these ascending numbers (from 0)."""
+        return self.row_table.blocks(numbers)
+
 
 def read_manifest(folder: Path) -> Manifest:
     """Read and verify a manifest.
@@ -57,104 +72,43 @@ def read_manifest(folder: Path) -> Manifest:
     Raises FormatError for a `manifest.json` that is none of this format, VerificationError for whatever is damaged,
     missing or contradicts it.
     """
-    data = _read_json(folder / "manifest.json")
+    check_folder(folder)
+    data = read_json_bytes(folder / "manifest.json")
     identity = parse_identity(data, str(folder / "manifest.json"))
     if identity.id != folder.name:
         raise VerificationError(
             f"{folder}: manifest.json has the id {identity.id}, the folder another; "
             "it was renamed or changed, fetch it again"
         )
-    check_stages(identity.ledger, str(folder))
-    check_conservation(identity.ledger, str(folder))
-    rows = _read_table(folder / "rows.parquet", identity.rows_form, identity.rows, identity.rows_digest)
-    rejects = _read_table(folder / "rejects.parquet", REJECTS, identity.rejects, identity.rejects_digest)
-    _check_ledger(folder, identity, rows, rejects)
-    _check_origins(folder, identity, rows, rejects)
+    where = str(folder / "manifest.json")
+    check_stages(identity.ledger, where)
+    check_conservation(identity.ledger, where)
+    check_consistency(identity, where)
     receipt = _read_receipt(folder / "receipt.json")
+    rows, rejects = _read_tables(folder, identity, receipt)
     return Manifest(folder, identity, rows, rejects, _content_blocks(folder, identity, receipt), receipt)
 
 
-def _read_json(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > LARGEST_JSON:
-            raise FormatError(f"{path}: larger than {LARGEST_JSON} bytes; not a manifest")
-        return path.read_bytes()
-    except OSError as error:
-        raise VerificationError(
-            f"{path}: can't be read ({error.strerror}); the manifest is incomplete"
-        ) from error
-
-
-def _read_table(path: Path, form: TableForm, rows: int, digest: str) -> pa.Table:
-    try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            check_columns(form, file.schema_arrow)
-            if file.metadata.num_rows != rows:
-                raise VerificationError(
-                    f"{path}: {file.metadata.num_rows} rows, manifest.json says {rows}; fetch it again"
-                )
-            table = file.read()
-            table.validate(full=True)  # reading does not look whether text is UTF-8
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise VerificationError(
-            f"{path}: can't be read ({str(error).splitlines()[0]}); the manifest is damaged"
-        ) from error
-    observed, _ = table_digest(form, table)
-    if observed != digest:
-        raise VerificationError(
-            f"{path}: digest {observed}, manifest.json says {digest}; the file is damaged, fetch it again"
-        )
-    return table
-
-
-def _check_ledger(folder: Path, identity: Identity, rows: pa.Table, rejects: pa.Table) -> None:
-    """The ledger's ends: what it says came out is in `rows`, what it says was dropped is in `rejects`."""
-    names = [source.name for source in identity.sources]
-    if [source.source for source in identity.ledger] != names or len(set(names)) != len(names):
-        raise VerificationError(f"{folder}: the ledger's sources are not the manifest's; it is damaged")
-    counted = {
-        entry["values"]: entry["counts"] for entry in pc.value_counts(rows.column("source")).to_pylist()
-    }
-    stated = {source.source: source.rows for source in identity.ledger if source.rows}
-    if counted != stated:
-        raise VerificationError(
-            f"{folder}: rows by source {counted}, the ledger says {stated}; it is damaged"
-        )
-    reasons = Counter(
-        zip(*(rejects.column(name).to_pylist() for name in ("source", "stage", "reason")), strict=True)
-    )
-    dropped = {
-        (s.source, stage, reason): n for s in identity.ledger for stage, reason, n in s.rejected() if n
-    }
-    if dict(reasons) != dropped:
-        differing = min(set(reasons.items()) ^ set(dropped.items()))
-        raise VerificationError(f"{folder}: rejects and ledger differ, first at {differing}; it is damaged")
-
-
-def _check_origins(folder: Path, identity: Identity, rows: pa.Table, rejects: pa.Table) -> None:
-    """Every row lies in a file of its source, and none stands twice."""
-    for source in identity.sources:
-        numbers = np.concatenate(
-            [
-                table.filter(pc.equal(table.column("source"), source.name)).column("row").to_numpy()
-                for table in (rows, rejects)
-            ]
-        )
-        if len(np.unique(numbers)) != len(numbers):
-            raise VerificationError(
-                f"{folder}: source {source.name}: a row stands twice; the manifest is damaged"
-            )
-        first, last = source.files[0].first_row, source.files[-1].last_row
-        if len(numbers) and not first <= int(numbers.min()) <= int(numbers.max()) <= last:
-            raise VerificationError(
-                f"{folder}: source {source.name}: rows {numbers.min()} to {numbers.max()}, "
-                f"its files hold {first} to {last}; it is damaged"
-            )
+def _read_tables(
+    folder: Path, identity: Identity, receipt: dict[str, object]
+) -> tuple[StoredTable, StoredTable]:
+    """Both tables, their digests and what the ledger says of them checked in one reading."""
+    tally = Tally(identity)
+    rows = FirstReading(folder / "rows.parquet", identity.rows_form, identity.rows)
+    for block in rows.blocks():
+        tally.add_rows(block)
+    row_table = rows.verified(identity.rows_digest, _stated_blocks(receipt, "rows"))
+    rejects = FirstReading(folder / "rejects.parquet", REJECTS, identity.rejects)
+    for block in rejects.blocks():
+        tally.add_rejects(block)
+    reject_table = rejects.verified(identity.rejects_digest, _stated_blocks(receipt, "rejects"))
+    tally.check(str(folder))
+    return row_table, reject_table
 
 
 def _read_receipt(path: Path) -> dict[str, object]:
     try:
-        receipt = json.loads(_read_json(path))
+        receipt = json.loads(read_json_bytes(path))
     except (ValueError, RecursionError) as error:
         raise VerificationError(
             f"{path}: not JSON ({error}); the manifest is damaged, fetch it again"
@@ -164,17 +118,26 @@ def _read_receipt(path: Path) -> dict[str, object]:
     return receipt
 
 
-def _content_blocks(folder: Path, identity: Identity, receipt: dict[str, object]) -> tuple[str, ...]:
+def _stated_blocks(receipt: dict[str, object], table: str) -> tuple[str, ...]:
+    """The block digests that a receipt states of a table; none if it is not a list of digests."""
     blocks = receipt["blocks"]
-    content = blocks.get("content") if isinstance(blocks, dict) else None
-    if not isinstance(content, list) or not all(
-        isinstance(text, str) and HEX_64.fullmatch(text) for text in content
+    stated = blocks.get(table) if isinstance(blocks, dict) else None
+    if not isinstance(stated, list) or not all(
+        isinstance(text, str) and HEX_64.fullmatch(text) for text in stated
     ):
+        return ()
+    return tuple(stated)
+
+
+def _content_blocks(folder: Path, identity: Identity, receipt: dict[str, object]) -> tuple[str, ...]:
+    content = _stated_blocks(receipt, "content")
+    if not content and identity.rows:
         raise VerificationError(
             f"{folder / 'receipt.json'}: no list of block digests; the manifest is damaged, fetch it again"
         )
     if root_digest(CONTENT, identity.rows, content) != identity.content_digest:
         raise VerificationError(
-            f"{folder / 'receipt.json'}: block digests that don't give content_digest; fetch it again"
+            f"{folder / 'receipt.json'}: block digests that don't give content_digest; "
+            "the manifest is damaged, fetch it again"
         )
-    return tuple(content)
+    return content

@@ -2,23 +2,57 @@
 
 import json
 import platform
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow as pa
 
 from manifests import disk
-from manifests.dataset import parquet_writer, read_dataset, total_rows
-from manifests.errors import FormatError, StoreError, VerificationError
+from manifests.dataset import dataset_blocks, parquet_writer, read_dataset, total_rows
+from manifests.errors import FormatError, VerificationError
 from manifests.identity import Identity
+from manifests.lock import shared
 from manifests.manifest import Manifest, read_manifest
 from manifests.store import NamedVersion, Store, check_name, read_reference
 from manifests.tables import REJECTS, TableForm, table_digest
 
 TOOLS = ("tunix-zero-cost", "pyarrow", "polars", "xxhash", "langdetect")
+_NO_LICENSES: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Somebody who may write in a store: no one cleans it up meanwhile. Made by `publishing`."""
+
+    root: Path
+
+    def folder(self, *below: str) -> Path:
+        """A folder of the store, made if need be; its name is durable."""
+        return disk.make_folders(self.root.joinpath(*below), self.root)
+
+    @contextmanager
+    def staging(self, *below: str) -> Iterator[Path]:
+        """A new folder in a folder of the store, for what is in the making; gone at the end unless it was moved."""
+        with disk.staging(self.folder(*below)) as staged:
+            yield staged
+
+
+@contextmanager
+def publishing(store: Store, notice: Callable[[str], None] = lambda _: None) -> Iterator[Publisher]:
+    """Keep `manifests gc` out of a store for as long as something is staged or half published in it.
+
+    Waits while somebody cleans up, and tells `notice` after a second. One process may do so repeatedly. Any error of
+    the disk within is raised as StoreError.
+    """
+    with disk.writing(store.root):
+        disk.make_folders(store.root, store.root)
+        with shared(store.root, notice):
+            yield Publisher(store.root)
 
 
 def stage_manifest(
@@ -28,8 +62,13 @@ def stage_manifest(
     rejects: pa.Table,
     content_blocks: Sequence[str],
     name: str,
+    *,
+    licenses: Mapping[str, str] = _NO_LICENSES,
 ) -> Path:
-    """Write the four files of a manifest into a new folder below `folder`, named by the id; that folder."""
+    """Write the four files of a manifest into a new folder below `folder`, named by the id; that folder.
+
+    `licenses` is what the recipe states of its sources, by name; the receipt keeps it.
+    """
     staged = folder / identity.id
     staged.mkdir()
     (staged / "manifest.json").write_bytes(identity.data)
@@ -45,6 +84,7 @@ def stage_manifest(
             "rejects": table_digest(REJECTS, rejects)[1],
             "rows": table_digest(identity.rows_form, rows)[1],
         },
+        "licenses": dict(licenses),
         "tools": {"python": platform.python_version()} | {tool: metadata.version(tool) for tool in TOOLS},
     }
     (staged / "receipt.json").write_text(
@@ -59,13 +99,21 @@ def _write_table(path: Path, form: TableForm, table: pa.Table) -> None:
 
 
 def publish_dataset(store: Store, staged: Path, manifest: Manifest) -> Path:
-    """Give a staged dataset its place. A whole one that is there already stays; a damaged one is replaced."""
-    target = store.root / "datasets" / manifest.id
-    while not disk.move_into_place(staged, target):
-        if is_whole(target, manifest):
-            break
-        with disk.staging(target.parent) as discarded, suppress(FileNotFoundError):
-            target.rename(discarded / "damaged")
+    """Give a staged dataset its place. A whole one that is there already stays; a damaged one is replaced.
+
+    It is flushed to the disk, and the digest of every block read back from there, before it gets its place. Raises
+    VerificationError for a dataset that is not the manifest's, StoreError when the store can't be written.
+    """
+    with publishing(store) as publisher:
+        target = publisher.folder("datasets") / manifest.id
+        while not is_whole(target, manifest):
+            with publisher.staging("datasets") as discarded, suppress(FileNotFoundError):
+                target.rename(discarded / "damaged")
+            disk.sync_tree(staged)
+            total_rows(dataset_blocks(staged, manifest))
+            if disk.rename_into_place(staged, target):
+                return target
+        disk.sync(target.parent)  # whoever published it may have died, or be about to, before this
     return target
 
 
@@ -81,11 +129,15 @@ def is_whole(dataset: Path, manifest: Manifest) -> bool:
 def publish_manifest(store: Store, staged: Path) -> Manifest:
     """Give a staged manifest its place. If another publisher was first, theirs is verified and returned.
 
-    `staged` is a folder whose name is the id; it is verified from disk before it is moved.
+    `staged` is a folder whose name is the id; it is flushed to the disk and verified from there before it gets its
+    place. Raises StoreError when the store can't be written, FormatError or VerificationError when a damaged manifest
+    is in the way.
     """
-    read_manifest(staged)
-    target = store.root / "manifests" / staged.name
-    disk.move_into_place(staged, target)
+    with publishing(store) as publisher:
+        target = publisher.folder("manifests") / staged.name
+        disk.sync_tree(staged)
+        read_manifest(staged)
+        disk.rename_into_place(staged, target)
     try:
         return read_manifest(target)
     except (FormatError, VerificationError) as error:
@@ -95,18 +147,17 @@ def publish_manifest(store: Store, staged: Path) -> Manifest:
 
 
 def publish_name(store: Store, name: str, manifest_id: str) -> NamedVersion:
-    """Give a manifest the next version of a name, unless the newest version is this manifest already."""
-    folder = store.root / "refs" / check_name(name)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"{folder}: can't be written ({error.strerror}); choose another store with --store"
-        ) from error
-    while True:
-        versions = store.versions(name)
-        newest = versions[-1] if versions else NamedVersion(name, 0, "")
-        number = newest.number if newest.id == manifest_id else newest.number + 1
-        path = folder / str(number)
-        if disk.write_once(path, f"{manifest_id}\n".encode()) or read_reference(path) == manifest_id:
-            return NamedVersion(name, number, manifest_id)
+    """Give a manifest the next version of a name, unless the newest version is this manifest already.
+
+    Raises NameNotAllowedError, StoreError.
+    """
+    check_name(name)
+    with publishing(store) as publisher:
+        folder = publisher.folder("refs", name)
+        while True:
+            versions = store.versions(name)
+            newest = versions[-1] if versions else NamedVersion(name, 0, "")
+            number = newest.number if newest.id == manifest_id else newest.number + 1
+            path = folder / str(number)
+            if disk.write_once(path, f"{manifest_id}\n".encode()) or read_reference(path) == manifest_id:
+                return NamedVersion(name, number, manifest_id)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from manifests.bounded import check_regular
 from manifests.dataset import read_dataset
 from manifests.errors import (
     AmbiguousIdError,
@@ -18,6 +19,7 @@ from manifests.errors import (
     NameNotAllowedError,
     StoreError,
     UnknownManifestError,
+    VerificationError,
 )
 from manifests.json_object import HEX_64
 from manifests.manifest import Manifest, read_manifest
@@ -27,6 +29,7 @@ PUBLISHED = Path(__file__).parent / "published"
 _NAME = re.compile("[a-z0-9][a-z0-9-]{0,63}")
 _HEX_ALONE = re.compile("[0-9a-f]{8,}")
 _VERSION = re.compile("[1-9][0-9]{0,8}")
+_LONGEST_REFERENCE = 200  # characters; an id and a line feed are 65
 
 
 def check_name(name: str) -> str:
@@ -161,9 +164,13 @@ def _entries(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
 def read_reference(path: Path) -> str:
     """The id in a file of refs. Raises StoreError when there is none in it."""
     try:
-        identifier = path.read_text(encoding="ascii").removesuffix("\n")
+        check_regular(path)
+        with path.open(encoding="ascii") as file:
+            identifier = file.read(_LONGEST_REFERENCE).removesuffix("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"{path}: can't be read as the id of a manifest ({error})") from error
+    except VerificationError as error:
+        raise StoreError(str(error)) from error
     if not HEX_64.fullmatch(identifier):
         raise StoreError(
             f"{path}: expected the 64 hex digits of an id, found {identifier[:80]!r}; the file is damaged"

@@ -4,7 +4,7 @@
 RUN/run.json              what was trained on what, status "running" or "finished"; replaced atomically
 RUN/plan.parquet          the plan (training/plan.py)
 RUN/held_out.parquet      the batches of the held-out traces
-RUN/keys.parquet          the row keys of the manifest, in its order (manifests/audit.py)
+RUN/keys.parquet          the row keys of the manifest, in its order (manifests/row_keys.py)
 RUN/ancestors.parquet     the row keys that the runs before this one consumed
 RUN/metrics.jsonl         a line a step, written before the step's checkpoint
 RUN/checkpoints/<step>/   the newest two

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from manifests.audit import examples, overlap
+from manifests.overlap import shared_rows
+from manifests.row_keys import CONTENT, ROW
 from training.errors import OverlapError, ParentRunError
 from training.folder import FINISHED, Record, check_adapter, read_record, read_table
 from training.plan import Batches
@@ -51,13 +52,13 @@ def open_parent(path: Path) -> ParentRun:
 
 def refuse_overlap(parent: ParentRun, manifest: str, keys: pa.Table) -> None:
     """Raises `OverlapError` when a row of `keys` has the origin row or the content of one that was consumed."""
-    found = overlap(parent.consumed, keys)
-    if found.same_row or found.same_content:
-        tier = "row" if found.same_row else "content"
-        example = examples(parent.consumed, keys, tier, most=1)[0]
+    found = {tier: shared_rows(parent.consumed, keys, tier, most=1) for tier in (ROW, CONTENT)}
+    if repeated := [tier for tier, (count, _) in found.items() if count]:
+        tier = repeated[0]
+        (theirs, ours), *_ = found[tier][1]
         raise OverlapError(
-            f"manifest {manifest[:12]} repeats what {parent.path} trained on: {found.same_row:,} same rows, "
-            f"{found.same_content:,} same contents, first {example} (same {tier}); "
+            f"manifest {manifest[:12]} repeats what {parent.path} trained on: {found[ROW][0]:,} same rows, "
+            f"{found[CONTENT][0]:,} same contents, first {theirs} = {ours} (same {tier}); "
             "build it with [disjoint] from the earlier manifest"
         )
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import jax
 
-from manifests.audit import row_keys
 from manifests.manifest import Manifest
+from manifests.row_keys import row_keys
 from manifests.store import Store
 from training import folder, parent
 from training.folder import Record

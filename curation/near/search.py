@@ -1,30 +1,29 @@
 """The stage `near`: which rows are near duplicates of an earlier one (manifests/FORMAT.md, `near/minhash-lsh/1`).
 
-MinHash bands (`curation.near.minhash`) propose pairs, the Jaccard index of the shingle sets decides. Rows are gone
-through in ascending order. A row is dropped if it is near to an earlier row that was kept and is noted under one of its
-band keys; the lowest such row is named. A band key notes the first NOTED_ROWS kept rows that have it. So a row that is
-near to a dropped row alone stays; whatever the data, a row costs at most bands × NOTED_ROWS comparisons; and what is
-dropped depends on nothing but rows and their order.
+MinHash bands (`manifests.similarity.minhash`) propose pairs, the Jaccard index of the shingle sets decides. Rows are
+gone through in ascending order. A row is dropped if it is near to an earlier row that was kept and is noted under one
+of its band keys; the lowest such row is named. A band key notes the first NOTED_ROWS kept rows that have it. So a row
+that is near to a dropped row alone stays; whatever the data, a row costs at most bands × NOTED_ROWS comparisons; and
+what is dropped depends on nothing but rows and their order.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from curation.near.minhash import band_key_matrix, shingle_hashes
-from curation.near.xxh3 import Hashes
 from curation.recipe import FIELDS, Near
 from manifests.keys import Trace
+from manifests.similarity.jaccard import common, shingle_sets
+from manifests.similarity.minhash import band_key_matrix, portions, shingle_hashes
+from manifests.similarity.xxh3 import Hashes
 
 NOTED_ROWS = 16
 SHINGLE_BYTES = 256 << 20
 READ_PLACES = 4096
 
-_PORTION_BYTES = 4 << 20
 _SET_OVERHEAD = 256
 _ALONE = -1
 
@@ -53,14 +52,14 @@ def band_keys(traces: Sequence[Trace], near: Near) -> Hashes:
     """The keys of each trace's bands, shape (traces, bands). A trace's keys depend on it alone."""
     parts = [
         band_key_matrix(shingle_hashes(texts, near.words), near.bands, near.rows)
-        for texts in _portions(_texts(traces, near))
+        for texts in portions(_texts(traces, near))
     ]
     return np.concatenate([np.empty((0, near.bands), dtype=np.uint64), *parts])
 
 
 def shingles(trace: Trace, near: Near) -> Hashes:
     """The set of a trace's shingle hashes: ascending, each once."""
-    (found,) = _shingle_sets([trace], near)
+    (found,) = shingle_sets(_texts([trace], near), near.words)
     return found
 
 
@@ -70,8 +69,8 @@ def are_near(one: Hashes, other: Hashes, near: Near) -> bool:
     small, large = (one, other) if len(one) <= len(other) else (other, one)
     if len(small) * whole < parts * len(large):
         return False
-    common = int(np.count_nonzero(large.take(large.searchsorted(small), mode="clip") == small))
-    return common * whole >= parts * (len(small) + len(large) - common)
+    shared = common(small, large)
+    return shared * whole >= parts * (len(small) + len(large) - shared)
 
 
 def find_near(
@@ -215,7 +214,9 @@ class _Search:
         for first in range(0, len(positions), READ_PLACES):
             batch = positions[first : first + READ_PLACES]
             traces = self._read(self.shared.places[batch].tolist())
-            yield from zip(batch.tolist(), _shingle_sets(traces, self._near), strict=True)
+            yield from zip(
+                batch.tolist(), shingle_sets(_texts(traces, self._near), self._near.words), strict=True
+            )
 
 
 def _texts(traces: Iterable[Trace], near: Near) -> Iterator[bytes]:
@@ -223,29 +224,3 @@ def _texts(traces: Iterable[Trace], near: Near) -> Iterator[bytes]:
         return ("\n".join(trace).encode() for trace in traces)
     fields = [FIELDS.index(field) for field in near.on]
     return ("\n".join([trace[field] for field in fields]).encode() for trace in traces)
-
-
-def _portions(texts: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """The texts in lists of a few megabytes: what is computed beside a text takes many times its size."""
-    portion: list[bytes] = []
-    size = 0
-    for text in texts:
-        portion.append(text)
-        size += len(text)
-        if size >= _PORTION_BYTES:
-            yield portion
-            portion, size = [], 0
-    if portion:
-        yield portion
-
-
-def _shingle_sets(traces: Iterable[Trace], near: Near) -> Iterator[Hashes]:
-    for texts in _portions(_texts(traces, near)):
-        hashes, starts = shingle_hashes(texts, near.words)
-        bounds = list(pairwise(starts.tolist()))
-        for begin, end in bounds:
-            hashes[begin:end].sort()
-        first_of_its_kind = np.concatenate(([True], hashes[1:] != hashes[:-1]))
-        first_of_its_kind[starts[:-1]] = True
-        for begin, end in bounds:
-            yield hashes[begin:end][first_of_its_kind[begin:end]]

@@ -2,12 +2,20 @@
 
 import argparse
 import json
+import time
 from collections.abc import Sequence
 
-from manifests.command import Commands, Parser, default_store, print_result
-from manifests.dataset import total_rows
-from manifests.describe import SHORT_ID, manifest_lines
+from manifests.command import Commands, Parser, default_store, print_result, say
+from manifests.describe import listing_lines, manifest_lines
+from manifests.diagnosis.faults import complaint, verification_json, verification_lines
+from manifests.diagnosis.flow import verify
+from manifests.errors import VerificationError
+from manifests.lineage import lineage, lineage_json, lineage_lines
+from manifests.listing import list_manifests
 from manifests.store import Store
+from manifests.words import SHORT_ID
+
+_FIRST_WORD, _BETWEEN = 1.0, 5.0  # seconds
 
 
 def add(commands: Commands, flags: Sequence[Parser]) -> None:
@@ -17,36 +25,43 @@ def add(commands: Commands, flags: Sequence[Parser]) -> None:
     )
     listing.set_defaults(handler=_list)
 
-    show = commands.add_parser("show", parents=flags, help="what one manifest is made of")
+    show = commands.add_parser("show", parents=flags, help="what one manifest is made of, and its lineage")
     show.add_argument(
         "manifest", metavar="ID", help="an id, its beginning (8 digits or more), a name or name:version"
     )
     show.set_defaults(handler=_show)
 
-    verify = commands.add_parser("verify", parents=flags, help="recompute everything a manifest states")
-    verify.add_argument("manifest", metavar="ID")
-    verify.add_argument("--dataset", action="store_true", help="also every row of the dataset")
-    verify.set_defaults(handler=_verify)
+    check = commands.add_parser(
+        "verify",
+        parents=flags,
+        help="recompute everything a manifest states; exit status 1 if it does not hold",
+    )
+    check.add_argument("manifest", metavar="ID")
+    check.add_argument("--dataset", action="store_true", help="also every row of the dataset")
+    check.add_argument(
+        "--deep",
+        action="store_true",
+        help="also what digests do not prove: order, draws, duplicates, rejects, parents, names, the text",
+    )
+    check.set_defaults(handler=_verify)
 
 
 def _list(options: argparse.Namespace) -> int:
     store = Store.open(default_store(options.store))
-    versions = store.versions()
-    named = {version.id for version in versions}
-    entries: list[tuple[str, int | None, str]] = [
-        (version.name, version.number, version.id) for version in versions
-    ]
-    entries += [("", None, identifier) for identifier in store.ids() if identifier not in named]
+    entries = list_manifests(store)
     result = {
         "manifests": [
-            {"name": name, "version": number, "id": identifier} for name, number, identifier in entries
+            {
+                "name": entry.name,
+                "version": entry.version,
+                "id": entry.id,
+                "rows": entry.rows,
+                "created": entry.created,
+            }
+            for entry in entries
         ]
     }
-    lines = [
-        f"{f'{name}:{number}' if name else '(no name)':<28} {identifier}"
-        for name, number, identifier in entries
-    ]
-    print_result(result, lines or [f"no manifests in {store.root}"], as_json=options.json)
+    print_result(result, listing_lines(entries) or [f"no manifests in {store.root}"], as_json=options.json)
     return 0
 
 
@@ -55,12 +70,14 @@ def _show(options: argparse.Namespace) -> int:
     manifest = store.manifest(options.manifest)
     names = [f"{version.name}:{version.number}" for version in store.versions() if version.id == manifest.id]
     dataset = store.dataset_folder(manifest)
+    tree = lineage(store, manifest)
     result = {
         "id": manifest.id,
         "rows": manifest.identity.rows,
         "names": names,
         "dataset": None if dataset is None else str(dataset),
         "content_digest": manifest.content_digest,
+        "lineage": lineage_json(tree),
         "manifest": json.loads(manifest.identity.data),
         "receipt": manifest.receipt,
     }
@@ -69,25 +86,28 @@ def _show(options: argparse.Namespace) -> int:
         if dataset
         else f"dataset not here; 'curation regenerate {manifest.id[:SHORT_ID]}' rebuilds it"
     )
-    print_result(result, [*manifest_lines(manifest, names), where], as_json=options.json)
+    lines = [*manifest_lines(manifest, names, lineage_lines(tree)), where]
+    print_result(result, lines, as_json=options.json)
     return 0
 
 
 def _verify(options: argparse.Namespace) -> int:
     store = Store.open(default_store(options.store))
-    manifest = store.manifest(options.manifest)
-    checked = total_rows(store.dataset_blocks(manifest)) if options.dataset else None
-    result = {
-        "id": manifest.id,
-        "rows": manifest.identity.rows,
-        "content_digest": manifest.content_digest,
-        "verified": True,
-        "dataset_rows": checked,
-    }
-    lines = [
-        f"manifest {manifest.id[:SHORT_ID]}: {manifest.identity.rows:,} rows, digests, ledger and id hold"
-    ]
-    if checked is not None:
-        lines.append(f"dataset: {checked:,} rows, each is the manifest's")
-    print_result(result, lines, as_json=options.json)
+    outcome = verify(store, options.manifest, dataset=options.dataset, deep=options.deep, watch=_Ticker())
+    print_result(verification_json(outcome), verification_lines(outcome), as_json=options.json)
+    if not outcome.verified:
+        raise VerificationError(complaint(outcome))
     return 0
+
+
+class _Ticker:
+    """Says how far a verification is: after a second, then every five."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + _FIRST_WORD
+
+    def __call__(self, what: str, done: int, of: int) -> None:
+        """So much is done, of so much."""
+        if (now := time.monotonic()) >= self._next:
+            self._next = now + _BETWEEN
+            say(f"{what}: {done:,} of {of:,}")

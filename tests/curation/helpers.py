@@ -186,9 +186,9 @@ def texts_of(built: Built, store: Path) -> list[Trace]:
 
 
 def left_behind(store: Path) -> list[str]:
-    """Whatever lies in a store beside the empty folders `datasets` and `manifests`."""
+    """Whatever lies in a store beside its lock and the empty folders `datasets` and `manifests`."""
     paths = {str(path.relative_to(store)) for path in store.rglob("*")} if store.exists() else set()
-    return sorted(paths - {"datasets", "manifests"})
+    return sorted(paths - {".lock", "datasets", "manifests"})
 
 
 def files_below(folder: Path) -> dict[str, bytes]:

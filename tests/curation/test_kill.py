@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from manifests.garbage import NO_MANIFEST, STAGED, collect_garbage
 from manifests.publish import is_whole
 from tests.curation.helpers import (
     build_mix,
@@ -87,6 +88,10 @@ def test_killed_at_random_moments_and_started_again_a_build_gives_the_same_id(
             manifest = store_at(store).manifest(folder.name)
             assert (manifest.id, is_whole(store / "datasets" / manifest.id, manifest)) == (undisturbed, True)
     assert killed == kills
+    time.sleep(2)  # the processes that read notice within a second that nobody asks any more
+    removed = collect_garbage(store_at(store)) if store.exists() else ()
+    assert {garbage.reason for garbage in removed} <= {STAGED, NO_MANIFEST}
+    assert not list(store.rglob(".staging-*"))
     assert build(recipe, store) == undisturbed
     assert visible(store) == visible(tmp_path / "undisturbed")
 
@@ -104,4 +109,6 @@ def test_what_a_killed_build_left_is_not_read_by_the_next(tmp_path: Path) -> Non
         (stale / undisturbed / "manifest.json").write_bytes(b"{}")
         (stale / f"texts-{os.getpid()}.spill").write_bytes(b"other texts")
     assert build_mix(tmp_path, source("one")).manifest.id == undisturbed
+    assert visible(tmp_path / "store") == before
+    assert len(collect_garbage(store_at(tmp_path / "store"))) == 2
     assert visible(tmp_path / "store") == before

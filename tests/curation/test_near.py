@@ -24,6 +24,7 @@ from curation.recipe import Near, Tags
 from curation.traces import parse
 from manifests.identity import NEAR
 from manifests.keys import Trace
+from manifests.similarity import minhash
 from tests.curation.demo_reader import read_traces
 from tests.curation.helpers import ROOT, run_python
 from tests.curation.plain_near import NOTED, plain_band_keys, plain_find_near, plain_jaccard, plain_shingles
@@ -91,8 +92,8 @@ def test_band_keys_do_not_depend_on_how_traces_are_batched(
 def test_large_batches_are_worked_on_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     traces = wordy(50, 1)
     expected = band_keys(traces, Near()).tolist(), search(traces, Near()).pairs.tolist()
-    monkeypatch.setattr(near_module, "_PORTION_BYTES", 100)
-    assert [len(portion) for portion in near_module._portions([bytes(60)] * 5)] == [2, 2, 1]
+    monkeypatch.setattr(minhash, "_PORTION_BYTES", 100)
+    assert [len(portion) for portion in minhash.portions([bytes(60)] * 5)] == [2, 2, 1]
     assert (band_keys(traces, Near()).tolist(), search(traces, Near()).pairs.tolist()) == expected
 
 

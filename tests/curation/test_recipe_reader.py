@@ -113,9 +113,9 @@ def test_an_unknown_key_is_refused_at_every_level_with_those_that_are_allowed(
     message = refusal(write(tmp_path, **parts))  # type: ignore[arg-type]
     assert f"{where}unknown key {key!r}; allowed here: " in message
     levels = {
-        "": "name, seed, order, source, disjoint, decontaminate",
+        "": "name, seed, order, sketch, source, disjoint, continue, decontaminate",
         "source 1: ": (
-            "files, hub, revision, pinned, max_expansion, expect, max_drop, name, header, columns, tags, "
+            "files, hub, revision, pinned, license, max_expansion, expect, max_drop, name, header, columns, tags, "
             "max_row_bytes, rows, draw, language, length, duplicates, near, take"
         ),
         "columns: ": "prompt, response, reasoning, answer",

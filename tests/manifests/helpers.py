@@ -32,6 +32,23 @@ NO_ANSWER = Trace("A question without an answer?", "Nobody knows.", "")
 COLUMNS = {"prompt": "prompt", "reasoning": "reasoning", "answer": "answer"}
 
 
+@dataclass(frozen=True)
+class HeldTable:
+    """A table in memory that is gone through in blocks, as those in a folder are."""
+
+    table: pa.Table
+
+    def blocks(self, numbers: Sequence[int] | None = None) -> Iterator[pa.Table]:
+        """The blocks, in order, or those with these numbers."""
+        blocks = list(blocks_of(self.table))
+        return iter(blocks if numbers is None else [blocks[number] for number in numbers])
+
+
+def held_manifest(identity: Identity, rows: pa.Table) -> Manifest:
+    """A manifest of these rows that is in no folder and was never checked."""
+    return Manifest(Path(), identity, HeldTable(rows), HeldTable(REJECTS.schema.empty_table()), (), {})
+
+
 def traces(count: int, first: int = 1) -> list[Trace]:
     """Traces that differ from each other, numbered from `first`; their text is partly outside ASCII."""
     return [
@@ -123,7 +140,7 @@ def parts_of(rows: Sequence[Trace], dropped: int = 0, source: str = "traces") ->
         takes={source: "all/1"},
         detectors={},
         parents=(),
-        recipe={"source": [{"name": source}]},
+        recipe={"order": "sequential", "source": [{"name": source, "duplicates": "keep"}]},
         sources=(SourceRecord(source, None, (file,)),),
     )
     return Parts(

@@ -16,7 +16,8 @@ from manifests.command import Parser, default_store, printable, run
 from manifests.errors import CommandError, VerificationError
 from manifests.ledger import SourceLedger, Stage
 from manifests.store import Store
-from tests.manifests.helpers import damage, files_below, parts_of, publish, read_only, run_python, traces
+from tests.manifests.command_line import Output, answer, complaint, lines
+from tests.manifests.helpers import files_below, parts_of, publish, read_only, run_python, traces
 
 ONE, OTHER, APART = (
     parts_of(traces(4), dropped=1),
@@ -25,8 +26,6 @@ ONE, OTHER, APART = (
 )
 A, B, C = ONE.identity.id, OTHER.identity.id, APART.identity.id
 HOSTILE = "\x1b[2J\r\n\x07\u202e"
-
-Output = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
@@ -39,136 +38,13 @@ def store(store_path: Path) -> Store:
     return store
 
 
-def answer(store: Store, *arguments: str, status: int = 0, capsys: Output) -> dict[str, object]:
-    """The one JSON object that a command prints on standard output, and nothing else anywhere."""
-    assert main([*arguments, "--json", "--store", str(store.root)]) == status
-    output, errors = capsys.readouterr()
-    assert errors == ""
-    assert output.endswith("\n")
-    assert output.count("\n") == 1
-    value = json.loads(output)
-    assert isinstance(value, dict)
-    return value
-
-
-def lines(store: Store, *arguments: str, status: int = 0, capsys: Output) -> list[str]:
-    """The lines for people; each is free of control characters."""
-    assert main([*arguments, "--store", str(store.root)]) == status
-    output, errors = capsys.readouterr()
-    assert errors == ""
-    assert all(line.isprintable() for line in output.split("\n"))
-    return output.splitlines()
-
-
-def complaint(*arguments: str, status: int = 2, capsys: Output) -> str:
-    """The one line on standard error with which a command refuses."""
-    assert main(arguments) == status
-    output, errors = capsys.readouterr()
-    assert output == ""
-    assert errors.startswith("manifests: error: ")
-    assert errors.endswith("\n")
-    assert errors[:-1].isprintable()
-    return errors[:-1]
-
-
-def test_list_gives_every_manifest_by_name_and_version(store: Store, capsys: Output) -> None:
-    (store.root / "refs" / "apart" / "1").unlink()
-    named = [(entry["name"], entry["version"], entry["id"]) for entry in entries(store, capsys)]
-    assert named == [("mix", 1, A), ("mix", 2, B), ("", None, C)]
-    listed = [line.split() for line in lines(store, "list", capsys=capsys)]
-    assert [words for words in listed if words[-1] in {A, B, C}] == [
-        ["mix:1", A],
-        ["mix:2", B],
-        ["(no", "name)", C],
-    ]
-
-
-def entries(store: Store, capsys: Output) -> list[dict[str, object]]:
-    found = answer(store, "list", capsys=capsys)["manifests"]
-    assert isinstance(found, list)
-    return [entry for entry in found if entry["id"] in {A, B, C}]
-
-
-def test_list_of_a_store_that_is_not_there_is_empty_and_makes_none(tmp_path: Path, capsys: Output) -> None:
-    store = Store(tmp_path / "nothing", behind=())
-    assert entries(store, capsys) == []
-    assert main(["list", "--store", str(store.root)]) == 0
-    assert not store.root.exists()
-
-
-def test_show_gives_the_identity_the_receipt_and_where_the_dataset_is(store: Store, capsys: Output) -> None:
-    shown = answer(store, "show", "mix:1", capsys=capsys)
-    assert shown["manifest"] == json.loads(ONE.identity.data)
-    assert {key: shown[key] for key in ("id", "rows", "names", "content_digest", "dataset")} == {
-        "id": A,
-        "rows": 4,
-        "names": ["mix:1"],
-        "content_digest": ONE.identity.content_digest,
-        "dataset": str(store.root / "datasets" / A),
-    }
-    assert isinstance(shown["receipt"], dict)
-    assert shown["receipt"]["name"] == "mix"
-
-
-def test_show_tells_people_the_ledger_and_the_files(store: Store, capsys: Output) -> None:
-    text = lines(store, "show", A[:8], capsys=capsys)
-    assert text[0] == f"manifest {A}"
-    assert "  names          mix:1" in text
-    assert "  rows           4 (1 rejected)" in text
-    assert "  source         traces: local files, taken by all/1" in text
-    assert "    traces.jsonl  1 bytes  from row 1  sha256 abababababab…" in text
-    words = [" ".join(line.split()) for line in text]
-    assert words[words.index("ledger") + 1 : -1] == ["traces 5 rows → 4", "parse -1 1 no-answer"]
-    assert text[-1] == f"dataset {store.root / 'datasets' / A}"
-
-
-def test_show_says_how_to_get_a_dataset_that_is_not_here(store: Store, capsys: Output) -> None:
-    (store.root / "datasets" / A).rename(store.root / "aside")
-    assert answer(store, "show", "mix:1", capsys=capsys)["dataset"] is None
-    assert lines(store, "show", "mix:1", capsys=capsys)[-1] == (
-        f"dataset not here; 'curation regenerate {A[:12]}' rebuilds it"
-    )
-
-
-def test_verify_says_what_was_recomputed(store: Store, capsys: Output) -> None:
-    assert answer(store, "verify", "mix:1", capsys=capsys) == {
-        "id": A,
-        "rows": 4,
-        "content_digest": ONE.identity.content_digest,
-        "verified": True,
-        "dataset_rows": None,
-    }
-    assert answer(store, "verify", A, "--dataset", capsys=capsys)["dataset_rows"] == 4
-    assert lines(store, "verify", "mix", "--dataset", capsys=capsys) == [
-        f"manifest {B[:12]}: 4 rows, digests, ledger and id hold",
-        "dataset: 4 rows, each is the manifest's",
-    ]
-
-
-def test_verify_fails_with_status_1_and_names_the_row_that_differs(store: Store, capsys: Output) -> None:
-    damage(store.root / "datasets" / A)
-    assert answer(store, "verify", A, capsys=capsys)["verified"] is True
-    said = complaint("verify", A, "--dataset", "--json", "--store", str(store.root), status=1, capsys=capsys)
-    assert "row 1 of the dataset (traces:1)" in said
-
-
-def test_verify_of_a_dataset_that_is_not_here_is_a_wrong_request(store: Store, capsys: Output) -> None:
-    (store.root / "datasets" / A).rename(store.root / "aside")
-    said = complaint("verify", A, "--dataset", "--store", str(store.root), capsys=capsys)
-    assert f"'curation regenerate {A[:12]}' rebuilds it" in said
-
-
-def test_verify_of_a_manifest_under_another_id_fails_with_status_1(store: Store, capsys: Output) -> None:
-    (store.root / "manifests" / A).rename(store.root / "manifests" / ("0" * 64))
-    said = complaint("verify", "00000000", "--store", str(store.root), status=1, capsys=capsys)
-    assert f"has the id {A}, the folder another" in said
-
-
 def test_audit_fails_with_status_1_exactly_when_a_tier_asked_for_is_not_empty(
     store: Store, capsys: Output
 ) -> None:
     shared = answer(store, "audit", "mix:1", "mix:2", status=1, capsys=capsys)
-    assert shared == {
+    assert isinstance(shared["examples"], dict)
+    assert shared["examples"].pop("near", []) == []
+    expected = {
         "a": A,
         "b": B,
         "same_row": 4,
@@ -183,6 +59,7 @@ def test_audit_fails_with_status_1_exactly_when_a_tier_asked_for_is_not_empty(
             "prompt": ["traces:3 = traces:1", "traces:4 = traces:2"],
         },
     }
+    assert {key: shared[key] for key in expected} == expected
     for tiers, status in (
         ("content", 0),
         ("prompt", 0),
@@ -194,7 +71,8 @@ def test_audit_fails_with_status_1_exactly_when_a_tier_asked_for_is_not_empty(
         assert told["overlap"] is (status == 1)
         assert (told["same_row"], told["same_content"], told["same_prompt"]) == (3, 0, 0)
     assert lines(store, "audit", A, C, "--tiers", "prompt", capsys=capsys)[-1] == "no overlap by prompt"
-    assert lines(store, "audit", A, A, status=1, capsys=capsys)[-1] == "OVERLAP: they share by row or content"
+    assert lines(store, "audit", A, B, status=1, capsys=capsys)[-1] == "OVERLAP: they share by row or content"
+    assert "named twice" in complaint("audit", A, A, "--store", str(store.root), capsys=capsys)
 
 
 @pytest.mark.parametrize("tiers", ["rows", "near", "row,near", "row;content", "", ",", HOSTILE])
@@ -287,12 +165,18 @@ def test_what_a_manifest_says_of_itself_can_t_move_the_cursor(store_path: Path, 
         APART,
         rows=APART.rows.set_column(0, APART.rows.schema.field(0), names),
         content=APART.content.set_column(0, APART.content.schema.field(0), names),
-    ).changed(sources=(source,), ledger=(SourceLedger(name, stages),), takes={name: HOSTILE}, order=HOSTILE)
+    ).changed(
+        sources=(source,),
+        ledger=(SourceLedger(name, stages),),
+        takes={name: "all/1"},
+        recipe={"order": "sequential", "source": [{"name": name, "duplicates": "keep"}]},
+    )
     manifest = publish(store, false)
     receipt = json.loads((manifest.folder / "receipt.json").read_text())
     (manifest.folder / "receipt.json").write_text(json.dumps({**receipt, "name": HOSTILE + "\ud800"}))
-    assert "\\x1b[2J\\r\\n\\x07\\u202e" in "\n".join(lines(store, "show", "mix", capsys=capsys))
-    assert "\\ud800" in lines(store, "audit", "mix", "mix", status=1, capsys=capsys)[0]
+    assert "\\x1b[2J\\r\\n\\x07" in "\n".join(lines(store, "show", "mix", capsys=capsys))
+    publish(store, OTHER, "other")
+    assert "\\ud800" in lines(store, "audit", "mix", "other", status=1, capsys=capsys)[0]
     for command in ("show", "verify"):
         assert answer(store, command, "mix", capsys=capsys)["id"] == manifest.id
 

@@ -162,7 +162,7 @@ def test_swapped_missing_and_added_rows_are_refused(places: list[int], words: st
 def test_a_row_behind_the_last_block_is_refused(count: int, tmp_path: Path) -> None:
     manifest, dataset = written(short(count), tmp_path)
     rewrite(dataset, lambda table: pa.concat_tables([table, short(1).content]))
-    assert f"more rows than the {count} of the manifest" in refused(dataset, manifest)
+    assert f"more rows than the {count:,} of the manifest" in refused(dataset, manifest)
 
 
 def test_a_whole_block_that_is_missing_is_refused(tmp_path: Path) -> None:

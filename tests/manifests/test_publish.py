@@ -11,8 +11,9 @@ import pytest
 from manifests import disk
 from manifests.dataset import total_rows
 from manifests.errors import ManifestError, StoreError, VerificationError
+from manifests.lock import LOCK
 from manifests.manifest import read_manifest
-from manifests.publish import publish_dataset, publish_manifest, publish_name
+from manifests.publish import publish_dataset, publish_manifest, publish_name, publishing
 from manifests.store import Store
 from tests.manifests.helpers import (
     Parts,
@@ -74,7 +75,7 @@ def store(store_path: Path) -> Store:
 
 def staged_names(store: Store) -> list[str]:
     """What is left of whatever was being written."""
-    return [path.name for path in store.root.rglob(".*")]
+    return [path.name for path in store.root.rglob(".*") if path.name != LOCK]
 
 
 def hold_to_the_reader(store: Store) -> tuple[bool, bool, bool]:
@@ -197,6 +198,16 @@ def test_a_version_that_somebody_else_took_meanwhile_is_theirs(
     assert (store.root / "refs" / "mix" / "1").read_text() == f"{A}\n"
 
 
+def test_a_dataset_that_does_not_verify_is_not_published(store: Store, tmp_path: Path) -> None:
+    manifest = read_manifest(FIRST.write(tmp_path))
+    with publishing(store) as publisher, publisher.staging("datasets") as staged:
+        write_blocks(staged, FIRST.content, manifest.id)
+        damage(staged)
+        with pytest.raises(VerificationError):
+            publish_dataset(store, staged, manifest)
+    assert not (store.root / "datasets" / A).exists()
+
+
 def test_a_manifest_that_does_not_verify_is_not_published(store: Store, tmp_path: Path) -> None:
     staged = FIRST.write(tmp_path)
     (staged / "rows.parquet").write_bytes(b"PAR1")
@@ -248,7 +259,7 @@ def test_a_dataset_is_published_where_none_was(store: Store, tmp_path: Path) -> 
 def test_the_receipt_holds_what_is_known_of_the_files(store: Store) -> None:
     folder = publish(store, FIRST, "mix").folder
     receipt = json.loads((folder / "receipt.json").read_text())
-    assert sorted(receipt) == ["blocks", "created", "files", "name", "tools"]
+    assert sorted(receipt) == ["blocks", "created", "files", "licenses", "name", "tools"]
     assert receipt["name"] == "mix"
     assert {file: (entry["size"], entry["sha256"]) for file, entry in receipt["files"].items()} == {
         file: disk.sha256_file(folder / file) for file in ("manifest.json", "rejects.parquet", "rows.parquet")

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from xxhash import xxh3_64_intdigest
 
-from curation.near.xxh3 import WIDTH, hash_pieces
+from manifests.similarity.xxh3 import WIDTH, hash_pieces
 
 PIECES = st.lists(st.binary(min_size=1, max_size=20) | st.binary(min_size=200, max_size=300), max_size=30)
 

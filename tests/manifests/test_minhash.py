@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.near import minhash
-from curation.near.minhash import band_key_matrix, multipliers, shingle_hashes
 from curation.recipe import Near
 from manifests.keys import Trace
+from manifests.similarity import minhash
+from manifests.similarity.minhash import band_key_matrix, multipliers, shingle_hashes
 from tests.curation.plain_near import plain_band_keys, plain_shingles
 
 WORDS = st.sampled_from(
@@ -95,6 +95,17 @@ def test_a_text_with_fewer_words_is_one_shingle_of_all_its_words() -> None:
     assert len(one) == len(two) == len(other) == 1
     assert len({one[0], two[0], other[0]}) == 3
     assert hashes_of(["alpha beta"], 2) == [two]
+
+
+def test_a_text_without_words_has_the_run_of_no_words_which_hashes_to_zero() -> None:
+    assert hashes_of(["", "a b", " \t\n", "a", ""], 2) == [
+        [0],
+        *hashes_of(["a b"], 2),
+        [0],
+        *hashes_of(["a"], 2),
+        [0],
+    ]
+    assert hashes_of(["\n\n"], 5) == [[0]]
 
 
 def test_share_of_equal_minima_is_the_jaccard_index() -> None:

@@ -1,4 +1,4 @@
-"""MinHash over word shingles, and the keys of its bands. Pure; the definition stands in manifests/FORMAT.md.
+"""Word shingles, their MinHash values, and the keys of its bands. Pure; FORMAT.md has the definitions (section 4).
 
 MinHash: Broder, On the resemblance and containment of documents, 1997. Bands (locality-sensitive hashing): Indyk and
 Motwani, Approximate nearest neighbors, 1998; Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, chapter 3.
@@ -6,16 +6,17 @@ All arithmetic is on unsigned integers and wraps around. Work goes on in blocks 
 block ends changes no value.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from curation.near.xxh3 import WIDTH, Hashes, Offsets, hash_pieces
+from manifests.similarity.xxh3 import WIDTH, Hashes, Offsets, hash_pieces
 
 _BLOCK_BYTES = 1 << 18
 _BLOCK_SHINGLES = 1 << 16
+_PORTION_BYTES = 4 << 20
 
 _SPACE = 32
 # ASCII letters to lower case, the six ASCII whitespace bytes to the space; every other byte stands for itself.
@@ -36,18 +37,33 @@ class Shingles(NamedTuple):
     starts: Offsets
 
 
+def portions(texts: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """The texts in lists of a few megabytes: what is computed beside a text takes many times its size."""
+    portion: list[bytes] = []
+    size = 0
+    for text in texts:
+        portion.append(text)
+        size += len(text)
+        if size >= _PORTION_BYTES:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
+
+
 def shingle_hashes(texts: Sequence[bytes], words: int) -> Shingles:
     """The hashes of all runs of `words` words of each text; of the run of all its words, if it has fewer.
 
-    A text must have a word.
+    The run of no words, which a text without words has, hashes to 0.
     """
     hashes, offsets = _word_hashes(texts, words - 1)
     counts = np.diff(offsets)
     starts = np.concatenate(([0], np.cumsum(np.maximum(counts - (words - 1), 1))))
+    (wordless,) = np.nonzero(counts == 0)
     begins = np.ones(offsets[-1], dtype=np.bool_)
     for back in range(1, min(words, int(counts.max(initial=0)))):
         begins[(offsets[1:] - back)[counts > back]] = False
-    result = np.empty(starts[-1], dtype=np.uint64)
+    result = np.empty(starts[-1] - len(wordless), dtype=np.uint64)
     done = 0
     for first in range(0, len(begins), _BLOCK_SHINGLES):
         chosen = begins[first : first + _BLOCK_SHINGLES]
@@ -55,7 +71,8 @@ def shingle_hashes(texts: Sequence[bytes], words: int) -> Shingles:
         kept = runs[chosen]
         result[done : done + len(kept)] = kept
         done += len(kept)
-    for count in np.unique(counts[counts < words]).tolist():
+    result = np.insert(result, starts[wordless] - np.arange(len(wordless)), 0) if len(wordless) else result
+    for count in np.unique(counts[(counts > 0) & (counts < words)]).tolist():
         (short,) = np.nonzero(counts == count)
         result[starts[short]] = _chain([hashes[offsets[short] + word] for word in range(count)], count)
     return Shingles(result, starts)
@@ -63,8 +80,8 @@ def shingle_hashes(texts: Sequence[bytes], words: int) -> Shingles:
 
 def band_key_matrix(shingles: Shingles, bands: int, rows: int) -> Hashes:
     """The key of each text's bands of `rows` MinHash values, shape (texts, bands)."""
-    minima = _minima(shingles, bands * rows).reshape(bands, rows, -1)
-    return np.ascontiguousarray(_chain([minima[:, row].astype(np.uint64) for row in range(rows)], rows).T)
+    values = minima(shingles, bands * rows).reshape(bands, rows, -1)
+    return np.ascontiguousarray(_chain([values[:, row].astype(np.uint64) for row in range(rows)], rows).T)
 
 
 def multipliers(count: int) -> npt.NDArray[np.uint32]:
@@ -73,14 +90,27 @@ def multipliers(count: int) -> npt.NDArray[np.uint32]:
     They are SplitMix64's numbers from state 0 (Steele, Lea and Flood, Fast splittable pseudorandom number generators,
     2014), of each the low half with its lowest bit set.
     """
-    drawn = _mix(np.arange(1, count + 1, dtype=np.uint64) * np.uint64(_GOLDEN))
+    drawn = mix(np.arange(1, count + 1, dtype=np.uint64) * np.uint64(_GOLDEN))
     return drawn.astype(np.uint32) | np.uint32(1)
 
 
-def _minima(shingles: Shingles, count: int) -> npt.NDArray[np.uint32]:
-    """The least value of each permutation over the high halves of each text's hashes, shape (count, texts)."""
+def mix(values: Hashes) -> Hashes:
+    """SplitMix64's finalizer, in place."""
+    values ^= values >> np.uint64(30)
+    values *= np.uint64(0xBF58476D1CE4E5B9)
+    values ^= values >> np.uint64(27)
+    values *= np.uint64(0x94D049BB133111EB)
+    values ^= values >> np.uint64(31)
+    return values
+
+
+def minima(shingles: Shingles, count: int) -> npt.NDArray[np.uint32]:
+    """The MinHash values: of each permutation the least over the high halves of each text's hashes.
+
+    Shape (count, texts).
+    """
     hashes, starts = shingles
-    minima = np.full((count, len(starts) - 1), 2**32 - 1, dtype=np.uint32)
+    least_of_all = np.full((count, len(starts) - 1), 2**32 - 1, dtype=np.uint32)
     for first in range(0, len(hashes), _BLOCK_SHINGLES):
         values = (hashes[first : first + _BLOCK_SHINGLES] >> np.uint64(32)).astype(np.uint32)
         permuted = np.empty_like(values)
@@ -88,9 +118,9 @@ def _minima(shingles: Shingles, count: int) -> npt.NDArray[np.uint32]:
         segments = np.maximum(starts[text:past] - first, 0)
         for number, multiplier in enumerate(multipliers(count)):
             np.multiply(values, multiplier, out=permuted)
-            least = minima[number, text:past]
+            least = least_of_all[number, text:past]
             np.minimum(least, np.minimum.reduceat(permuted, segments), out=least)
-    return minima
+    return least_of_all
 
 
 def _word_hashes(texts: Sequence[bytes], padding: int) -> tuple[Hashes, Offsets]:
@@ -127,14 +157,4 @@ def _chain(links: Sequence[Hashes], start: int) -> Hashes:
     for link in links[1:]:
         chained *= np.uint64(_GOLDEN)
         chained += link
-    return _mix(chained)
-
-
-def _mix(values: Hashes) -> Hashes:
-    """SplitMix64's finalizer, in place."""
-    values ^= values >> np.uint64(30)
-    values *= np.uint64(0xBF58476D1CE4E5B9)
-    values ^= values >> np.uint64(27)
-    values *= np.uint64(0x94D049BB133111EB)
-    values ^= values >> np.uint64(31)
-    return values
+    return mix(chained)

@@ -1,0 +1,1 @@
+"""Export: a manifest and its dataset as a folder that other tools read."""
