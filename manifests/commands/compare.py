@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from manifests.command import Commands, Parser, default_store, print_result
-from manifests.diff import diff, difference_json, difference_lines
+from manifests.diff.difference import diff, difference_json, difference_lines
 from manifests.explain import explain, explanation_json, explanation_lines, parse_row
 from manifests.store import Store
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manifests.diff import MOST_CHANGES, Difference, diff, difference_json, difference_lines
-from manifests.diff_fields import changes, shown
-from manifests.diff_rows import compare_rows
+from manifests.diff.difference import MOST_CHANGES, Difference, diff, difference_json, difference_lines
+from manifests.diff.fields import changes, shown
+from manifests.diff.rows import compare_rows
 from manifests.keys import Trace
 from manifests.manifest import Manifest
 from manifests.store import Store

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from manifests.diff_fields import Change, shown
-from manifests.diff_rows import RowsDifference
+from manifests.diff.fields import Change, shown
+from manifests.diff.rows import RowsDifference
 from manifests.identity import Identity, SourceRecord
 from manifests.words import count, cut
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from manifests.diff_cause import likely_causes
-from manifests.diff_fields import SECTIONS, Change, compare_identities, compare_tools, shown
-from manifests.diff_rows import Absence, RowsDifference, compare_rows
+from manifests.diff.cause import likely_causes
+from manifests.diff.fields import SECTIONS, Change, compare_identities, compare_tools, shown
+from manifests.diff.rows import Absence, RowsDifference, compare_rows
 from manifests.fate import NO_SOURCE, NOT_TAKEN, OUTSIDE_RANGE, PAST_FILES, REJECTED
 from manifests.manifest import Manifest
 from manifests.words import SHORT_ID, count, cut
