@@ -27,7 +27,7 @@ setup: $(INSTALLED) ## Make .venv from a Python 3.11 to 3.13 (PYTHON=... names o
 	@:
 
 # Always from an empty folder, so an interrupted or older installation leaves nothing behind.
-# langdetect and promise exist as source only. They are built by the setuptools of the lock, which therefore
+# jsonpath-rw, langdetect and promise exist as source only. They are built by the setuptools of the lock, which therefore
 # comes first, and not by what an isolated build would fetch on the day.
 $(LOCKED): requirements.lock
 	@found=; for python in $(PYTHONS); do \

@@ -38,6 +38,7 @@ class Browser:
     """A session of Chromium."""
 
     client: httpx.Client
+    session: str
 
     def open(self, page: Path) -> None:
         """Load a file and wait for it; what was logged before is forgotten."""
@@ -79,7 +80,11 @@ class Browser:
 
     def has_dialog(self) -> bool:
         """Whether a dialog of a script is open."""
-        return not self.client.get("alert/text").is_error
+        return not self.client.get(f"{self.session}/alert/text").is_error
+
+    def dismiss(self) -> None:
+        """Close the dialog that is open."""
+        self._post("alert/dismiss", {})
 
     def screenshot(self, target: Path) -> None:
         """A picture of the whole page, as PNG."""
@@ -97,7 +102,7 @@ class Browser:
         return value
 
     def _post(self, command: str, body: Mapping[str, object]) -> object:
-        answer = self.client.post(command, json=dict(body))
+        answer = self.client.post(f"{self.session}/{command}", json=dict(body))
         assert not answer.is_error, answer.text
         return answer.json()["value"]
 
@@ -114,10 +119,9 @@ def chromium(folder: Path) -> Iterator[Browser]:
         with httpx.Client(base_url=_address(process), timeout=_START_SECONDS, trust_env=False) as client:
             session = _session(client, program, folder)
             try:
-                client.base_url = client.base_url.join(f"session/{session}/")
-                yield Browser(client)
+                yield Browser(client, f"session/{session}")
             finally:
-                client.delete("")
+                client.delete(f"session/{session}")
     finally:
         process.terminate()
         process.wait(_START_SECONDS)
@@ -133,7 +137,8 @@ def _wait_until_gone(folder: Path) -> None:
     """
     mark = f"--user-data-dir={folder}/".encode()
     deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline and any(mark in line for line in _command_lines()):
+    while any(mark in line for line in _command_lines()):
+        assert time.monotonic() < deadline, "Chromium is still running"
         time.sleep(0.05)
 
 

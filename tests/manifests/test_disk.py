@@ -163,6 +163,10 @@ def test_a_folder_is_never_moved_over_another(tmp_path: Path) -> None:
         (tmp_path / name / name).write_text(name)
     assert not disk.move_into_place(tmp_path / "one", tmp_path / "other")
     assert files_below(tmp_path) == {"one/one": b"one", "other/other": b"other"}
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        disk.move_into_place(tmp_path / "one", tmp_path / "file")
+    (tmp_path / "file").unlink()
     assert disk.move_into_place(tmp_path / "one", tmp_path / "third")
     assert files_below(tmp_path) == {"third/one": b"one", "other/other": b"other"}
 

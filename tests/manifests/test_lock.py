@@ -23,6 +23,11 @@ from tests.manifests.helpers import ROOT, files_below, parts_of, read_only, run_
 PARTS = parts_of(traces(3))
 A = PARTS.identity.id
 
+PUBLISH_A_NAME = (
+    "import sys; from pathlib import Path; from manifests.publish import publish_name\n"
+    f"from manifests.store import Store; publish_name(Store(Path(sys.argv[1]), behind=()), 'other', {A!r})"
+)
+
 
 @pytest.fixture
 def store(store_path: Path) -> Store:
@@ -123,6 +128,13 @@ def test_something_else_in_the_lock_s_place_is_one_line(kind: str, store: Store,
     assert not (tmp_path / "file").exists()
 
 
+def test_a_pipe_in_the_lock_s_place_that_may_only_be_read_holds_nobody_up(store: Store) -> None:
+    store.root.mkdir()
+    os.mkfifo(store.root / ".lock", 0o444)
+    done = run_held_to_permissions("-c", PUBLISH_A_NAME, store.root)
+    assert "StoreError" in done.stderr.splitlines()[-1]
+
+
 WITHOUT_LOCKS = """
 import sys
 from pathlib import Path
@@ -132,31 +144,38 @@ from manifests.store import Store
 from tests.manifests.crowd import publish_locked
 from tests.manifests.helpers import parts_of, traces
 store = Store(Path(sys.argv[1]), behind=())
-print(publish_locked(store, parts_of(traces(3)), "mix").id)
-try:
-    collect_garbage(store)
-except StoreError as error:
-    print(error)
+for attempt in (lambda: print(publish_locked(store, parts_of(traces(3)), "mix").id), lambda: collect_garbage(store)):
+    try:
+        attempt()
+    except StoreError as error:
+        print(error)
 """
+
+
+def attempts_when_locking_fails(error: str, store: Store) -> list[str]:
+    """What comes of publishing and cleaning up, a line each, where flock always fails."""
+    need_strace()
+    command = ["strace", "-f", "-e", "trace=flock", "-e", f"inject=flock:error={error}", "-o", "/dev/null"]
+    arguments = [*command, sys.executable, "-c", WITHOUT_LOCKS, store.root]
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    return done.stdout.splitlines()
 
 
 @pytest.mark.parametrize("error", ["ENOLCK", "EOPNOTSUPP", "ENOSYS"])
 def test_where_the_file_system_knows_no_locks_publishing_goes_on_and_nobody_cleans_up(
     error: str, store: Store
 ) -> None:
-    need_strace()
-    command = ["strace", "-f", "-e", "trace=flock", "-e", f"inject=flock:error={error}", "-o", "/dev/null"]
-    done = subprocess.run(
-        [*command, sys.executable, "-c", WITHOUT_LOCKS, store.root],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    published, refused = done.stdout.splitlines()
-    assert (published, done.stderr) == (A, "")
+    published, refused = attempts_when_locking_fails(error, store)
+    assert published == A
     assert "can't be locked" in refused
     assert store.manifest("mix").id == A
+
+
+def test_a_lock_that_fails_for_another_reason_is_not_taken_for_none(store: Store) -> None:
+    refused = attempts_when_locking_fails("EIO", store)
+    assert ["Input/output error" in line for line in refused] == [True, True]
+    assert store.ids() == []
 
 
 READ_EVERYTHING = """
@@ -195,10 +214,6 @@ def test_another_user_s_lock_can_be_shared(store: Store) -> None:
     publish_name(store, "mix", A)
     assert (store.root / ".lock").stat().st_mode & 0o444 == 0o444
     (store.root / ".lock").chmod(0o444)
-    publishes = (
-        "import sys; from pathlib import Path; from manifests.publish import publish_name\n"
-        f"from manifests.store import Store; publish_name(Store(Path(sys.argv[1]), behind=()), 'other', {A!r})"
-    )
-    done = run_held_to_permissions("-c", publishes, store.root)
+    done = run_held_to_permissions("-c", PUBLISH_A_NAME, store.root)
     assert done.stderr == ""
     assert [version.name for version in store.versions()] == ["mix", "other"]

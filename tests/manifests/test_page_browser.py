@@ -1,6 +1,7 @@
 """The audit's page in a real headless Chromium: what a reader sees, and what never happens."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -142,6 +143,17 @@ def test_it_opens_without_an_error_and_asks_for_nothing_else(
     assert browser.console() == []
     assert browser.requests() == [page.as_uri()]
     assert browser.run("return document.compatMode") == "CSS1Compat"
+
+
+def test_a_dialog_would_be_noticed(browser: Browser, store: Store, two: Audit, tmp_path: Path) -> None:
+    opened(browser, store, two, tmp_path)
+    assert not browser.has_dialog()
+    browser.run("setTimeout(alert, 0, 'here')")
+    deadline = time.monotonic() + 10
+    while not browser.has_dialog():
+        assert time.monotonic() < deadline
+    browser.dismiss()
+    assert not browser.has_dialog()
 
 
 def test_markup_and_scripts_in_a_trace_are_text_and_run_nothing(
