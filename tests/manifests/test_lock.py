@@ -122,10 +122,12 @@ def test_something_else_in_the_lock_s_place_is_one_line(kind: str, store: Store,
             lock.symlink_to(tmp_path / "file")
         case _:
             lock.mkdir()
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for attempt in (lambda: publish_name(store, "mix", A), lambda: collect_garbage(store)):
         with pytest.raises(StoreError, match=r"\.lock: "):
             attempt()
     assert not (tmp_path / "file").exists()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_pipe_in_the_lock_s_place_that_may_only_be_read_holds_nobody_up(store: Store) -> None:
@@ -152,14 +154,32 @@ for attempt in (lambda: print(publish_locked(store, parts_of(traces(3)), "mix").
 """
 
 
+def run_traced(options: list[str], program: str, store: Store) -> list[str]:
+    """The lines that a program prints under strace, which must be all that it has to say."""
+    need_strace()
+    command = ["strace", "-f", *options, "-o", "/dev/null", sys.executable, "-c", program, str(store.root)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    return str(done.stdout).splitlines()
+
+
 def attempts_when_locking_fails(error: str, store: Store) -> list[str]:
     """What comes of publishing and cleaning up, a line each, where flock always fails."""
-    need_strace()
-    command = ["strace", "-f", "-e", "trace=flock", "-e", f"inject=flock:error={error}", "-o", "/dev/null"]
-    arguments = [*command, sys.executable, "-c", WITHOUT_LOCKS, store.root]
-    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.stderr == ""
-    return done.stdout.splitlines()
+    return run_traced(["-e", "trace=flock", "-e", f"inject=flock:error={error}"], WITHOUT_LOCKS, store)
+
+
+def test_a_lock_that_somebody_else_made_meanwhile_is_taken(store: Store) -> None:
+    publish_name(store, "mix", A)
+    missed = [
+        "-P",
+        str(store.root / ".lock"),
+        "-e",
+        "trace=openat",
+        "-e",
+        "inject=openat:error=ENOENT:when=1",
+    ]
+    assert run_traced(missed, PUBLISH_A_NAME, store) == []
+    assert [version.name for version in store.versions()] == ["mix", "other"]
 
 
 @pytest.mark.parametrize("error", ["ENOLCK", "EOPNOTSUPP", "ENOSYS"])
