@@ -197,6 +197,7 @@ def _regenerate(options: argparse.Namespace) -> int:
         allow_rewritten=options.allow_rewritten,
         progress=LineProgress(say),
         workers=options.workers,
+        notice=say,
     )
     manifest = done.manifest
     result = {

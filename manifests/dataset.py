@@ -12,10 +12,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from manifests.bounded import check_folder, check_utf8, in_blocks, parquet_rows, parquet_tables, short_text
 from manifests.errors import VerificationError
 from manifests.keys import Trace, content_key, trace_keys
 from manifests.manifest import Manifest
+from manifests.reading.bounded import (
+    check_folder,
+    check_utf8,
+    in_blocks,
+    parquet_rows,
+    parquet_tables,
+    short_text,
+)
 from manifests.tables import BLOCK_ROWS, CONTENT, block_digest
 
 FILE_ROWS = 8 * BLOCK_ROWS

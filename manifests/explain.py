@@ -24,7 +24,7 @@ from manifests.fate import (
 from manifests.glance import manifest_folder, names_by_id
 from manifests.keys import Trace, trace_keys
 from manifests.manifest import Manifest, read_manifest
-from manifests.row_range import raw_range
+from manifests.reading.row_range import raw_range
 from manifests.store import Store
 from manifests.tables import BLOCK_ROWS
 from manifests.words import SHORT_ID, cut

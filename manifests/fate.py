@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from manifests.identity import Identity, SourceRecord
 from manifests.manifest import Manifest
-from manifests.row_range import raw_range, recipe_entry
+from manifests.reading.row_range import raw_range, recipe_entry
 
 IN, REJECTED, NOT_TAKEN = "in", "rejected", "not-taken"
 OUTSIDE_RANGE, PAST_FILES, NO_SOURCE = "outside-range", "past-files", "no-such-source"

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from manifests.bounded import check_folder, read_json_bytes
 from manifests.errors import FormatError, StoreError, VerificationError
 from manifests.identity import Identity
-from manifests.identity_reader import parse_identity
+from manifests.reading.bounded import check_folder, read_json_bytes
+from manifests.reading.identity_reader import parse_identity
 from manifests.store import Store
 
 MOST_KNOWN = 1_000  # manifests looked at when one is sought by what it holds

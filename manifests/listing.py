@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from manifests.bounded import read_json_bytes
 from manifests.errors import FormatError, VerificationError
 from manifests.glance import manifest_folder, read_identity
+from manifests.reading.bounded import read_json_bytes
 from manifests.store import Store
 from manifests.words import cut
 

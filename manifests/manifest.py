@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from manifests.bounded import check_folder, read_json_bytes
-from manifests.consistency import check_consistency
 from manifests.errors import VerificationError
 from manifests.identity import Identity
-from manifests.identity_reader import parse_identity
 from manifests.json_object import HEX_64
 from manifests.ledger import check_conservation, check_stages
-from manifests.stored_table import Blocks, FirstReading, StoredTable, load
+from manifests.reading.bounded import check_folder, read_json_bytes
+from manifests.reading.consistency import check_consistency
+from manifests.reading.identity_reader import parse_identity
+from manifests.reading.stored_table import Blocks, FirstReading, StoredTable, load
+from manifests.reading.tally import Tally
 from manifests.tables import CONTENT, REJECTS, root_digest
-from manifests.tally import Tally
 
 
 @dataclass(frozen=True)

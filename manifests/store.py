@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from manifests.bounded import check_regular
 from manifests.dataset import read_dataset
 from manifests.errors import (
     AmbiguousIdError,
@@ -23,6 +22,7 @@ from manifests.errors import (
 )
 from manifests.json_object import HEX_64
 from manifests.manifest import Manifest, read_manifest
+from manifests.reading.bounded import check_regular
 
 PUBLISHED = Path(__file__).parent / "published"
 

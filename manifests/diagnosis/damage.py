@@ -8,7 +8,6 @@ from pathlib import Path
 import pyarrow as pa
 
 from manifests import disk
-from manifests.bounded import parquet_rows, read_json_bytes
 from manifests.diagnosis.document import FILE, Substitution, document_fault
 from manifests.diagnosis.document import Path as FieldPath
 from manifests.diagnosis.faults import Fault, fault_of_error, plain
@@ -17,9 +16,10 @@ from manifests.diagnosis.tables import promise_of, read_table, stated_file, tabl
 from manifests.errors import FormatError, VerificationError
 from manifests.glance import known_identities, manifest_folder
 from manifests.identity import FORMAT, Identity, schemas
-from manifests.identity_reader import parse_identity
 from manifests.json_object import HEX_64
 from manifests.keys import CONTENT_ALGORITHM, PROMPT_ALGORITHM
+from manifests.reading.bounded import parquet_rows, read_json_bytes
+from manifests.reading.identity_reader import parse_identity
 from manifests.store import Store
 from manifests.tables import (
     CONTENT,

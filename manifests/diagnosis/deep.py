@@ -18,7 +18,7 @@ from manifests.keys import LARGEST_SEED, order_key
 from manifests.ledger import REASONS
 from manifests.manifest import Manifest
 from manifests.origins import locate_rows
-from manifests.row_range import raw_range, recipe_entry
+from manifests.reading.row_range import raw_range, recipe_entry
 from manifests.words import cut
 
 MIXED, SEQUENTIAL = ORDERS["mixed"], ORDERS["sequential"]

@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manifests.bounded import TextLimit, parquet_tables, short_text
 from manifests.dataset import MOST_BYTES_A_CHARACTER
 from manifests.diagnosis.faults import Fault, plain
 from manifests.errors import VerificationError
 from manifests.keys import Trace, trace_keys
+from manifests.reading.bounded import TextLimit, parquet_tables, short_text
 from manifests.tables import BLOCK_ROWS, CONTENT, ROWS, block_digest, root_digest, table_of
 
 Characters: TypeAlias = npt.NDArray[np.uint64]

@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manifests.bounded import check_regular, check_utf8, parquet_rows, parquet_tables, short_text
 from manifests.diagnosis.faults import Fault, plain, ranges
 from manifests.diagnosis.flips import LARGEST_FLIPPED, flipped_bit
 from manifests.errors import VerificationError
 from manifests.identity import Identity
 from manifests.json_object import HEX_64
+from manifests.reading.bounded import check_regular, check_utf8, parquet_rows, parquet_tables, short_text
 from manifests.tables import BLOCK_ROWS, TableForm, root_digest, table_digest
 from manifests.words import SHORT_ID, count, cut
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from manifests.consistency import check_consistency, expected_stages
 from manifests.errors import VerificationError
 from manifests.identity import CONTINUE, DISJOINT, Detector, Identity, Parent, QuestionFile, SourceRecord
 from manifests.ledger import REASONS, SourceLedger, Stage
+from manifests.reading.consistency import check_consistency, expected_stages
 from tests.manifests.helpers import build_manifest, parts_of, traces, write_jsonl
 
 HONEST = parts_of(traces(5), dropped=2).identity

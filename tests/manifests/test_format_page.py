@@ -10,9 +10,9 @@ import pytest
 import manifests.keys
 from curation.build import build
 from curation.recipe_reader import parse_recipe
-from manifests.identity_reader import parse_identity
 from manifests.ledger import REASONS
 from manifests.manifest import Manifest
+from manifests.reading.identity_reader import parse_identity
 from manifests.store import Store
 from manifests.tables import CONTENT, REJECTS, ROWS, TableForm
 from tests.manifests.helpers import ROOT, run_python

@@ -13,8 +13,8 @@ import pytest
 from manifests.canonical import canonical_bytes
 from manifests.errors import FormatError
 from manifests.identity import DISJOINT, Detector, FileRecord, Identity, Parent, SourceRecord
-from manifests.identity_reader import parse_identity
 from manifests.ledger import SourceLedger, Stage
+from manifests.reading.identity_reader import parse_identity
 from tests.manifests.helpers import NO_ANSWER, build_manifest, parts_of, traces, write_jsonl
 
 # Every key that an identity can have is in this one.

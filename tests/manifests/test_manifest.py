@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from manifests.bounded import LARGEST_JSON
 from manifests.errors import FormatError, ManifestError, VerificationError
 from manifests.identity import FileRecord, SourceRecord
 from manifests.ledger import SourceLedger, Stage
 from manifests.manifest import Manifest, read_manifest
+from manifests.reading.bounded import LARGEST_JSON
 from manifests.tables import CONTENT, REJECTS, ROWS, root_digest
 from tests.manifests.helpers import (
     NO_ANSWER,

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manifests.errors import VerificationError
-from manifests.parquet_layout import LARGEST_FOOTER, read_layout
+from manifests.reading.parquet_layout import LARGEST_FOOTER, read_layout
 from manifests.tables import BLOCK_ROWS
 
 TABLE = pa.table(

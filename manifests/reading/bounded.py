@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from manifests.errors import FormatError, VerificationError
-from manifests.parquet_layout import LARGEST_FOOTER, GroupLayout, read_layout
+from manifests.reading.parquet_layout import LARGEST_FOOTER, GroupLayout, read_layout
 from manifests.tables import BLOCK_ROWS, TableForm, check_columns
 
 LARGEST_JSON = 16 << 20

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from manifests.errors import VerificationError
 from manifests.identity import DISJOINT, DRAWS, ORDERS, Identity, SourceRecord
 from manifests.ledger import SourceLedger
-from manifests.row_range import raw_range, recipe_entry
+from manifests.reading.row_range import raw_range, recipe_entry
 
 RECIPE_KEYS = frozenset({"order", "seed", "sketch", "disjoint", "decontaminate", "source"})
 SOURCE_KEYS = frozenset(

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from manifests.errors import FormatError, VerificationError
 from manifests.identity import Identity, SourceRecord
-from manifests.row_range import raw_range
+from manifests.reading.row_range import raw_range
 
 MOST_ROWS = 1 << 28
 """Rows of a source's raw range that can be checked: a byte of memory each."""

@@ -7,8 +7,15 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from manifests.bounded import check_utf8, chosen_blocks, in_blocks, parquet_rows, parquet_tables, short_text
 from manifests.errors import VerificationError
+from manifests.reading.bounded import (
+    check_utf8,
+    chosen_blocks,
+    in_blocks,
+    parquet_rows,
+    parquet_tables,
+    short_text,
+)
 from manifests.tables import BLOCK_ROWS, TableForm, block_digest, empty_table, root_digest
 
 
