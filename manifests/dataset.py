@@ -4,6 +4,7 @@ Whoever reads gets rows that were checked three times: the block against its dig
 `content_digest`, every row's text against the keys that the manifest holds for it.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,7 @@ from manifests.keys import Trace, content_key, trace_keys
 from manifests.manifest import Manifest
 from manifests.reading.bounded import (
     check_folder,
+    check_regular,
     check_utf8,
     in_blocks,
     parquet_rows,
@@ -28,6 +30,8 @@ from manifests.tables import BLOCK_ROWS, CONTENT, block_digest
 FILE_ROWS = 8 * BLOCK_ROWS
 TEXTS = ("prompt", "reasoning", "answer")
 MOST_BYTES_A_CHARACTER = 4
+MOST_CHARACTERS, MOST_BLOCK_CHARACTERS = 1 << 28, 1 << 29
+"""Code points of a trace, and of the traces of a block of 8,192, that are read."""
 
 _CARD = """---
 configs:
@@ -40,6 +44,21 @@ configs:
 The rows of manifest `{id}`, in its order: {rows} reasoning traces.
 Columns: `source` and `row` (where a trace comes from, rows counted from 1), `prompt`, `reasoning`, `answer`.
 """
+
+
+CARD_FILE = "README.md"
+_PART = re.compile(r"train-[0-9]{5}-of-[0-9]{5}\.parquet")
+
+
+def is_part(name: str) -> bool:
+    """Whether a file of this name holds rows of a dataset."""
+    return bool(_PART.fullmatch(name))
+
+
+def card_is_ours(folder: Path, manifest_id: str, rows: int) -> bool:
+    """Whether the card in a dataset's folder is the one that this project writes there."""
+    path, card = folder / CARD_FILE, _CARD.format(id=manifest_id, rows=f"{rows:,}").encode()
+    return check_regular(path) == len(card) and path.read_bytes() == card
 
 
 class DatasetWriter:
@@ -78,7 +97,7 @@ class DatasetWriter:
             self._open_next()
         if self._writer is not None:
             self._writer.close()
-        (self._folder / "README.md").write_text(
+        (self._folder / CARD_FILE).write_text(
             _CARD.format(id=manifest_id, rows=f"{rows:,}"), encoding="utf-8"
         )
 
@@ -152,6 +171,30 @@ def read_dataset(folder: Path, manifest: Manifest) -> Iterator[pa.Table]:
 _REBUILD = "the dataset is damaged, 'curation regenerate' rebuilds it"
 
 
+def read_row(folder: Path, manifest: Manifest, place: int) -> Trace | None:
+    """The trace at a place (from 0) of a dataset, if its text has the keys that the manifest has for it.
+
+    Only the row group that holds it in a dataset as this project writes it is read; None where that is not so.
+    Raises VerificationError for a file that can't be read.
+    """
+    check_folder(folder)
+    paths = sorted((folder / "data").glob(f"train-{place // FILE_ROWS:05}-of-*.parquet"))
+    if not paths:
+        return None
+    group, within = divmod(place % FILE_ROWS, BLOCK_ROWS)
+    tables = parquet_tables(
+        paths[0], CONTENT, _TextLimits(manifest), place - place % FILE_ROWS, groups=[group]
+    )
+    block = next(in_blocks(tables), None)
+    if block is None or within >= block.num_rows:
+        return None
+    check_utf8(paths[0], block)
+    trace = Trace(*(block.column(name)[within].as_py() for name in TEXTS))
+    (keys,) = manifest.row_blocks([place // BLOCK_ROWS])
+    stated = tuple(keys.column(name)[place % BLOCK_ROWS].as_py() for name in ("content", "prompt"))
+    return trace if None not in trace and trace_keys(trace) == stated else None
+
+
 def _stored_blocks(folder: Path, manifest: Manifest) -> Iterator[pa.Table]:
     return in_blocks(_stored_tables(folder, manifest))
 
@@ -159,7 +202,9 @@ def _stored_blocks(folder: Path, manifest: Manifest) -> Iterator[pa.Table]:
 def _stored_tables(folder: Path, manifest: Manifest) -> Iterator[pa.Table]:
     check_folder(folder)
     paths = sorted((folder / "data").glob("train-*.parquet"))
-    if not paths:
+    if paths:
+        check_folder(folder / "data")
+    else:
         raise VerificationError(f"{folder}: no data/train-*.parquet in it; {_REBUILD}")
     _check_row_count(folder, paths, manifest)
     limit = _TextLimits(manifest)
@@ -191,6 +236,14 @@ class _TextLimits:
 
     def __init__(self, manifest: Manifest) -> None:
         counts = [block.column("chars").to_numpy() for block in manifest.row_blocks()]
+        for number, characters in enumerate(counts, 1):
+            if (most := int(characters.max(initial=0))) > MOST_CHARACTERS or int(
+                characters.sum()
+            ) > MOST_BLOCK_CHARACTERS:
+                raise VerificationError(
+                    f"manifest {manifest.id[:12]}: block {number} of its rows has a trace of {most:,} characters, or "
+                    f"more than {MOST_BLOCK_CHARACTERS:,} in all; this version reads no such dataset"
+                )
         self._sums = np.concatenate([np.zeros(1, np.uint64), *counts]).cumsum()
 
     def __call__(self, column: str, first: int, rows: int) -> int:

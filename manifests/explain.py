@@ -3,14 +3,11 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from manifests.dataset import FILE_ROWS
+from manifests.dataset import read_row
 from manifests.errors import CommandError, FormatError, VerificationError
 from manifests.fate import (
     IN,
@@ -22,11 +19,10 @@ from manifests.fate import (
     fates,
 )
 from manifests.glance import manifest_folder, names_by_id
-from manifests.keys import Trace, trace_keys
+from manifests.keys import Trace
 from manifests.manifest import Manifest, read_manifest
 from manifests.reading.row_range import raw_range
 from manifests.store import Store
-from manifests.tables import BLOCK_ROWS
 from manifests.words import SHORT_ID, cut
 
 BEGINNING = 200  # characters of a text that are shown
@@ -98,22 +94,10 @@ def read_text(store: Store, manifest: Manifest, place: int) -> Trace | None:
     folder = store.dataset_folder(manifest)
     if folder is None:
         return None
-    files = sorted((folder / "data").glob(f"train-{place // FILE_ROWS:05}-of-*.parquet"))
     try:
-        return _checked_row(files[0], manifest, place) if files else None
-    except (pa.ArrowException, OSError, ValueError, IndexError, KeyError):
+        return read_row(folder, manifest, place)
+    except (VerificationError, IndexError):
         return None  # what is wrong with a dataset is told by `manifests verify --dataset`
-
-
-def _checked_row(path: Path, manifest: Manifest, place: int) -> Trace | None:
-    group, within = divmod(place % FILE_ROWS, BLOCK_ROWS)
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        table = file.read_row_group(group, columns=["prompt", "reasoning", "answer"])
-    trace = Trace(*(table.column(name)[within].as_py() for name in ("prompt", "reasoning", "answer")))
-    if None in trace:
-        return None
-    stated = tuple(manifest.rows.column(name)[place].as_py() for name in ("content", "prompt"))
-    return trace if trace_keys(trace) == stated else None
 
 
 def _chain(store: Store, manifest: Manifest, source: str, row: int, left: int) -> Explanation:

@@ -78,15 +78,31 @@ class Store:
         return sorted({folder.name for root in self.roots for folder in _entries(root / "manifests", HEX_64)})
 
     def versions(self, name: str | None = None) -> list[NamedVersion]:
-        """All versions of a name (or of all names), by name and number; the first store that has one wins."""
+        """All versions of a name (or of all names), by name and number; the first store that has one wins.
+
+        Raises StoreError for a damaged version of that name; of all names those are passed over
+        (`damaged_references` tells of them).
+        """
         found: dict[tuple[str, int], NamedVersion] = {}
         for root in self.roots:
             folders = _entries(root / "refs", _NAME) if name is None else [root / "refs" / check_name(name)]
             for folder in folders:
                 for path in _entries(folder, _VERSION):
+                    if name is None and _damage(path):
+                        continue
                     version = NamedVersion(folder.name, int(path.name), read_reference(path))
                     found.setdefault((version.name, version.number), version)
         return [found[key] for key in sorted(found)]
+
+    def damaged_references(self) -> list[str]:
+        """What is wrong with versions of names that can't be read, a line each."""
+        return [
+            damage
+            for root in self.roots
+            for folder in _entries(root / "refs", _NAME)
+            for path in _entries(folder, _VERSION)
+            if (damage := _damage(path))
+        ]
 
     def resolve(self, reference: str) -> str:
         """The id that a name, `name:version`, id or unique prefix of at least 8 digits stands for."""
@@ -159,6 +175,15 @@ def _entries(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
         return []
     except OSError as error:
         raise StoreError(f"{folder}: can't be read ({error.strerror})") from error
+
+
+def _damage(path: Path) -> str:
+    """What is wrong with a file of refs; nothing, if it can be read."""
+    try:
+        read_reference(path)
+    except StoreError as error:
+        return str(error)
+    return ""
 
 
 def read_reference(path: Path) -> str:

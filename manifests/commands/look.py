@@ -49,6 +49,8 @@ def add(commands: Commands, flags: Sequence[Parser]) -> None:
 def _list(options: argparse.Namespace) -> int:
     store = Store.open(default_store(options.store))
     entries = list_manifests(store)
+    for damage in store.damaged_references():
+        say(damage)
     result = {
         "manifests": [
             {

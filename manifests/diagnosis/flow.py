@@ -4,12 +4,14 @@ manifest → dataset → deep; where reading the manifest fails, `damage` says w
 """
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from manifests import disk
+from manifests.dataset import CARD_FILE, card_is_ours, is_part
 from manifests.diagnosis.damage import damage_faults, other_identities, rows_of
 from manifests.diagnosis.dataset import dataset_faults
 from manifests.diagnosis.deep import (
@@ -23,9 +25,9 @@ from manifests.diagnosis.deep import (
 from manifests.diagnosis.faults import Fault, Verification, fault_of_error, plain
 from manifests.diagnosis.observed import Watch, nobody, observe
 from manifests.diagnosis.tables import first_difference, stated_file
-from manifests.errors import FormatError, StoreError, UnknownManifestError, VerificationError
+from manifests.errors import FormatError, UnknownManifestError, VerificationError
 from manifests.glance import manifest_folder
-from manifests.keys import Trace
+from manifests.keys import ASCII_WHITESPACE, Trace
 from manifests.manifest import Manifest, read_manifest
 from manifests.row_keys import fixed_width_column
 from manifests.similarity.sketch import sketches, text_of
@@ -108,6 +110,7 @@ def _dataset(
                 faults = text_faults(block, next(expected), done)
             done += block.num_rows
             watch("dataset", done, rows)
+        faults += _card_faults(store.dataset_folder(manifest), manifest)
     except VerificationError as error:
         folder = store.dataset_folder(manifest)
         if folder is None:
@@ -123,15 +126,50 @@ def _dataset(
     return faults
 
 
+def _card_faults(folder: Path | None, manifest: Manifest) -> list[Fault]:
+    """Whether what stands beside the data leads other readers (`datasets.load_dataset`) to other data."""
+    if folder is None:
+        return []
+    found = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    strange = [name for name in found if name not in {"data", CARD_FILE}]
+    strange += [f"data/{path.name}" for path in sorted((folder / "data").iterdir()) if not is_part(path.name)]
+    cause = "somebody put it there; other readers may take it for the data"
+    faults = [
+        Fault(f"dataset, {cut(name)}", "a file that is not of the dataset", cause=cause)
+        for name in strange[:3]
+    ]
+    if CARD_FILE in found and not card_is_ours(folder, manifest.id, manifest.identity.rows):
+        faults.append(Fault(f"dataset, {CARD_FILE}", "not the card of this dataset", cause=cause))
+    return faults
+
+
 def text_faults(block: pa.Table, rows: pa.Table, start: int) -> list[Fault]:
     """Whether characters and sketches that the rows table states are those of the text, in one block."""
     lengths = [pc.utf8_length(block.column(name)).to_numpy().astype(np.uint64) for name in _TEXTS]
-    faults = _column_faults("chars", pa.array(lengths[0] + lengths[1] + lengths[2]), rows, start)
+    faults = [
+        Fault(
+            f"dataset, column {name}",
+            "a text that is empty or begins or ends with white space",
+            cause=_NO_BUILD,
+        )
+        for name in _TEXTS
+        if _unstripped(block.column(name))
+    ]
+    faults += _column_faults("chars", pa.array(lengths[0] + lengths[1] + lengths[2]), rows, start)
     if "sketch" in rows.column_names:
         texts = zip(*(block.column(name).to_pylist() for name in _TEXTS), strict=True)
         observed = fixed_width_column(sketches(text_of(Trace(*parts)) for parts in texts))
         faults += _column_faults("sketch", observed, rows, start)
     return faults
+
+
+_NO_BUILD = "it was not made by a build of this recipe"
+
+
+def _unstripped(column: pa.ChunkedArray) -> bool:
+    """Whether a text is empty or has ASCII white space at an end."""
+    stripped = pc.ascii_trim(column, characters=ASCII_WHITESPACE)
+    return bool(pc.any(pc.or_(pc.not_equal(stripped, column), pc.equal(column, ""))).as_py())
 
 
 def _column_faults(name: str, true: pa.Array, rows: pa.Table, start: int) -> list[Fault]:
@@ -143,9 +181,8 @@ def _column_faults(name: str, true: pa.Array, rows: pa.Table, start: int) -> lis
     place, _, expected, observed, differing = found
     row = f"{rows.column('source')[place].as_py()}:{rows.column('row')[place].as_py()}"
     where = f"rows.parquet, row {start + place + 1:,} ({cut(row)}), column {name}"
-    cause = "it was not made by a build of this recipe"
     what = "it is not that of the text"
-    return [Fault(where, what, cut(expected), cut(observed), differing, rows.num_rows, cause)]
+    return [Fault(where, what, cut(expected), cut(observed), differing, rows.num_rows, _NO_BUILD)]
 
 
 def _deep(store: Store, manifest: Manifest, watch: Watch) -> tuple[list[Fault], list[str]]:
@@ -196,8 +233,6 @@ def _receipt_faults(manifest: Manifest) -> list[Fault]:
 
 
 def _name_faults(store: Store) -> list[Fault]:
-    try:
-        store.versions()
-    except StoreError as error:
-        return [Fault("refs", plain(error), cause="the file of a name is damaged")]
-    return []
+    return [
+        Fault("refs", damage, cause="the file of a name is damaged") for damage in store.damaged_references()
+    ]

@@ -45,31 +45,36 @@ def _new_sources(first: Identity, second: Identity) -> Iterator[str]:
 
 def _moved(first: Identity, second: Identity, bytes_words: str) -> Iterator[str]:
     """What became of the files and origins of the sources that both have."""
-    names: list[list[str]] = [[], [], [], []]
-    bytes_differ, revisions, origins, ranges = names
+    words = {
+        "origin": "source moved: {} comes from another place",
+        "revision": "source moved: {} at another revision",
+        "bytes": f"{bytes_words}, of {{}}",
+        "names": "the same files have other names, of {}",
+        "rows": "the same files hold other row numbers, of {}",
+    }
+    changed: dict[str, list[str]] = {what: [] for what in words}
     for ours in first.sources:
-        theirs = second.source(ours.name)
-        if theirs is None:
-            continue
-        if ours.hub != theirs.hub:
-            same_place = ours.hub and theirs.hub and ours.hub[0] == theirs.hub[0]
-            (revisions if same_place else origins).append(ours.name)
-        if _digests(ours) != _digests(theirs):
-            bytes_differ.append(ours.name)
-        elif ours.files != theirs.files or ours.before != theirs.before:
-            ranges.append(ours.name)
-    if origins:
-        yield f"source moved: {_named(origins)} comes from another place"
-    if revisions:
-        yield f"source moved: {_named(revisions)} at another revision"
-    if bytes_differ:
-        yield f"{bytes_words}, of {_named(bytes_differ)}"
-    if ranges:
-        yield f"the same files hold other row numbers, of {_named(ranges)}"
+        if (theirs := second.source(ours.name)) is not None:
+            for what in _changes_of(ours, theirs):
+                changed[what].append(ours.name)
+    for what, names in changed.items():
+        if names:
+            yield words[what].format(_named(names))
 
 
-def _digests(source: SourceRecord) -> dict[str, str]:
-    return {file.path: file.sha256 for file in source.files}
+def _changes_of(ours: SourceRecord, theirs: SourceRecord) -> Iterator[str]:
+    if ours.hub != theirs.hub:
+        yield "revision" if ours.hub and theirs.hub and ours.hub[0] == theirs.hub[0] else "origin"
+    if _digests(ours) != _digests(theirs):
+        yield "bytes"
+    elif [file.path for file in ours.files] != [file.path for file in theirs.files]:
+        yield "names"
+    elif ours.files != theirs.files or ours.before != theirs.before:
+        yield "rows"
+
+
+def _digests(source: SourceRecord) -> list[str]:
+    return [file.sha256 for file in source.files]
 
 
 def _recipe(changes: Changes) -> Iterator[str]:

@@ -15,6 +15,8 @@ def check_target(path: Path) -> None:
     """Raise CommandError if no page can be written to `path`, before any work is done for it."""
     if path.is_dir():
         raise CommandError(f"--html {path}: a folder; give the page a file name, as in {path / 'audit.html'}")
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise CommandError(f"--html {path}: something else than a file stands there; give another name")
     if not path.parent.is_dir():
         raise CommandError(f"--html {path}: there is no folder {path.parent}; make it, or write elsewhere")
 

@@ -24,8 +24,8 @@ LARGEST_JSON = 16 << 20
 MOST_COLUMNS = 1_000
 """Columns of a parquet file whose names are looked at."""
 LONGEST_NAME = 64
-LONGEST_DETAIL = 8 << 10
-"""Bytes of a text in the rows and rejects tables: names and ids; the detail of a reject."""
+LONGEST_DETAIL = 512
+"""Bytes of a text in the rows and rejects tables, on average: names and ids; the detail of a reject."""
 
 TextLimit: TypeAlias = Callable[[str, int, int], int]
 """(column, first row from 0, rows) → how many bytes the texts of these rows may have together."""

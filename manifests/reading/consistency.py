@@ -8,21 +8,15 @@ from collections.abc import Mapping
 from manifests.errors import VerificationError
 from manifests.identity import DISJOINT, DRAWS, ORDERS, Identity, SourceRecord
 from manifests.ledger import SourceLedger
+from manifests.reading.recipe_types import check_recipe
 from manifests.reading.row_range import raw_range, recipe_entry
-
-RECIPE_KEYS = frozenset({"order", "seed", "sketch", "disjoint", "decontaminate", "source"})
-SOURCE_KEYS = frozenset(
-    {
-        *("name", "header", "columns", "tags", "max_row_bytes", "rows", "draw"),
-        *("language", "length", "duplicates", "near", "take"),
-    }
-)
 
 
 def check_consistency(identity: Identity, where: str) -> None:
-    """Raise VerificationError at the first thing that an identity says in two ways."""
+    """Raise VerificationError at the first thing that an identity says in two ways, FormatError for a false recipe."""
     check = _Check(where)
     recipe = identity.recipe
+    check_recipe(recipe, where)
     entries = recipe.get("source")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise VerificationError(f"{where}: recipe: no list of sources; the manifest is damaged")
@@ -30,7 +24,6 @@ def check_consistency(identity: Identity, where: str) -> None:
     check.same("sources of the recipe", names, [entry.get("name") for entry in entries])
     check.same("sources of the ledger", names, [ledger.source for ledger in identity.ledger])
     check.same("sources, each named once", len(set(names)), len(names))
-    check.known("recipe", recipe, RECIPE_KEYS)
     order = recipe.get("order", "mixed")
     check.same("order", ORDERS.get(str(order)), identity.order)
     check.same("sketches", bool(recipe.get("sketch", False)), identity.sketched)
@@ -55,12 +48,6 @@ class _Check:
                 "the manifest contradicts itself, fetch it again"
             )
 
-    def known(self, what: str, table: Mapping[str, object], keys: frozenset[str]) -> None:
-        if unknown := sorted(set(table) - keys):
-            raise VerificationError(
-                f"{self._where}: {what}: unknown keys {_short(unknown)}; a newer version may be needed"
-            )
-
 
 def _short(value: object) -> str:
     text = ascii(value)
@@ -69,7 +56,6 @@ def _short(value: object) -> str:
 
 def _check_source(identity: Identity, source: SourceRecord, ledger: SourceLedger, check: _Check) -> None:
     entry, name = recipe_entry(identity, source.name), f"source {source.name}"
-    check.known(name, entry, SOURCE_KEYS)
     expected = expected_stages(identity, entry)
     check.same(f"{name}: stages", expected, [stage.stage for stage in ledger.stages])
     kind, wanted = _take(entry.get("take", "all"))

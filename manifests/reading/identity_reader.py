@@ -1,5 +1,6 @@
 """Reading the identity of a manifest: every field by its kind, nothing that format 1 does not know. Pure."""
 
+import re
 from itertools import pairwise
 
 from manifests import keys
@@ -23,6 +24,8 @@ from manifests.identity import (
 from manifests.json_object import JsonObject
 from manifests.ledger import SourceLedger, Stage
 from manifests.tables import ENCODING, ROWS, SKETCHED_ROWS
+
+SOURCE_NAME = re.compile("(?![0-9a-f]{8,}$)[a-z0-9][a-z0-9-]{0,63}")
 
 
 def parse_identity(data: bytes, where: str) -> Identity:
@@ -65,6 +68,8 @@ def parse_identity(data: bytes, where: str) -> Identity:
     for seen in (counts, algorithms, detectors, top):
         seen.finish()
     names = {source.name for source in identity.sources}
+    if len(set(identity.parents)) != len(identity.parents):
+        raise FormatError(f"{where}: a parent stands twice; the manifest is damaged")
     if set(identity.takes) != names or not {*identity.detectors, *identity.near} <= names:
         raise FormatError(
             f"{where}: takes, detectors or near duplicates of other sources than {', '.join(sorted(names))}; "
@@ -75,6 +80,8 @@ def parse_identity(data: bytes, where: str) -> Identity:
 
 def _source(entry: JsonObject) -> SourceRecord:
     name, origin = entry.text("name"), entry.take("origin")
+    if not SOURCE_NAME.fullmatch(name):
+        raise entry.wrong("name", "1 to 64 of a-z, 0-9 and -, not 8 or more hex digits alone", ascii(name))
     hub: tuple[str, str] | None = None
     if origin is not None:
         pinned = JsonObject(origin, f"{entry.where}: origin")
@@ -114,6 +121,10 @@ def _ledger(entry: JsonObject) -> SourceLedger:
     for stage in entry.objects("stages"):
         dropped = stage.inner("dropped")
         counts = {reason: dropped.integer(reason) for reason in list(dropped.fields)}
+        if 0 in counts.values():
+            raise dropped.wrong(
+                next(reason for reason in counts if not counts[reason]), "left out or above 0", 0
+            )
         stages.append(Stage(stage.text("stage"), stage.integer("in"), stage.integer("out"), counts))
         stage.finish()
     source = SourceLedger(entry.text("source"), tuple(stages))

@@ -18,8 +18,12 @@ LARGEST_PAGE_HEADER = 1 << 20
 """Bytes that are read of a footer, and of the header of a page."""
 MOST_VALUES = 1 << 18
 """Values that are decoded of a footer: a column of a row group has about 30."""
+LARGEST_PAGE = 256 << 20
+"""Bytes that a page may decompress to; writers aim at one megabyte."""
 
-Value: TypeAlias = "int | bytes | list[Value] | dict[int, Value]"
+Value: TypeAlias = "int | bytes | ValueList | Struct"
+Struct: TypeAlias = "dict[int, tuple[int, Value]]"
+"""The fields of a struct by number, each with its kind: decoders pass over a field of another kind than they expect."""
 
 # The numbers of the fields in parquet.thrift: of FileMetaData, RowGroup, ColumnChunk, ColumnMetaData, PageHeader.
 _ROW_GROUPS = 4
@@ -35,6 +39,8 @@ _DICTIONARY_PAGE = 2
 _DICTIONARY_ENCODINGS = {2, 8}
 _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _STRUCT = 1, 2, 3, 7, 8, 12
 _INTEGERS, _LISTS = (4, 5, 6), (9, 10)
+_INTEGER_32, _INTEGER_64 = 5, 6
+_LAST_FIELD = 32_767
 _WIDE_LIST = 15
 
 
@@ -62,8 +68,8 @@ def read_layout(path: Path, size: int) -> list[GroupLayout]:
     try:
         with path.open("rb") as file:
             footer = _read_footer(path, file, size)
-            return [_group(file, _struct(entry), size) for entry in _list(footer, _ROW_GROUPS)]
-    except (_DamagedError, RecursionError, OSError) as error:
+            return [_group(file, group, size) for group in _structs(footer, _ROW_GROUPS)]
+    except (_DamagedError, RecursionError, IndexError, OSError) as error:
         raise VerificationError(f"{path}: can't be read ({error}); the file is damaged") from error
 
 
@@ -71,7 +77,15 @@ class _DamagedError(Exception):
     """Bytes that are not what the format has there."""
 
 
-def _read_footer(path: Path, file: BinaryIO, size: int) -> dict[int, Value]:
+@dataclass(frozen=True, slots=True)
+class ValueList:
+    """A list, and the kind of its values."""
+
+    kind: int
+    values: list[Value]
+
+
+def _read_footer(path: Path, file: BinaryIO, size: int) -> "Struct":
     file.seek(max(size - 8, 0))
     trailer = file.read(8)
     if trailer[4:] != _MAGIC:
@@ -87,38 +101,41 @@ def _read_footer(path: Path, file: BinaryIO, size: int) -> dict[int, Value]:
     return _Compact(file.read(length)).struct(0)
 
 
-def _group(file: BinaryIO, group: dict[int, Value], size: int) -> GroupLayout:
-    columns = tuple(_column(file, _struct(chunk), size) for chunk in _list(group, _GROUP_COLUMNS))
-    return GroupLayout(_integer(group, _GROUP_ROWS), columns)
+def _group(file: BinaryIO, group: "Struct", size: int) -> GroupLayout:
+    columns = tuple(_column(file, chunk, size) for chunk in _structs(group, _GROUP_COLUMNS))
+    return GroupLayout(_integer(group, _GROUP_ROWS, _INTEGER_64), columns)
 
 
-def _column(file: BinaryIO, chunk: dict[int, Value], size: int) -> ColumnLayout:
+def _column(file: BinaryIO, chunk: "Struct", size: int) -> ColumnLayout:
     if _CHUNK_FILE in chunk:
         raise _DamagedError("a column in another file")
-    column = _struct(chunk.get(_CHUNK_COLUMN))
-    offsets = [_integer(column, field) for field in (_DATA_PAGE, _DICTIONARY) if field in column]
+    column = _struct(chunk.get(_CHUNK_COLUMN, (0, 0)))
+    offsets = [_integer(column, field, _INTEGER_64) for field in (_DATA_PAGE, _DICTIONARY) if field in column]
     start = min((offset for offset in offsets if offset), default=0)  # 0: there is no such page
-    length = _integer(column, _COMPRESSED)
+    length = _integer(column, _COMPRESSED, _INTEGER_64)
     if start + length > size:
         raise _DamagedError("a column beyond the end of the file")
-    encodings = {encoding for encoding in _list(column, _ENCODINGS) if isinstance(encoding, int)}
+    encodings = {encoding for encoding in _list(column, _ENCODINGS, _INTEGER_32) if isinstance(encoding, int)}
     decompressed, by_dictionary = 0, bool(encodings & _DICTIONARY_ENCODINGS)
     for header in _page_headers(file, start, start + length):
-        decompressed += _integer(header, _PAGE_DECOMPRESSED)
-        by_dictionary |= _integer(header, _PAGE_KIND) == _DICTIONARY_PAGE
+        page = _integer(header, _PAGE_DECOMPRESSED, _INTEGER_32)
+        if page > LARGEST_PAGE:
+            raise _DamagedError(f"a page of {page:,} bytes, at most {LARGEST_PAGE:,} are read")
+        decompressed += page
+        by_dictionary |= _integer(header, _PAGE_KIND, _INTEGER_32) == _DICTIONARY_PAGE
     return ColumnLayout(decompressed, by_dictionary)
 
 
-def _page_headers(file: BinaryIO, start: int, end: int) -> Iterator[dict[int, Value]]:
+def _page_headers(file: BinaryIO, start: int, end: int) -> Iterator["Struct"]:
     while start < end:
         header, length = _page_header(file, start, end)
         yield header
-        start += length + _integer(header, _PAGE_COMPRESSED)
+        start += length + _integer(header, _PAGE_COMPRESSED, _INTEGER_32)
     if start != end:
         raise _DamagedError("a page beyond the end of its column")
 
 
-def _page_header(file: BinaryIO, start: int, end: int) -> tuple[dict[int, Value], int]:
+def _page_header(file: BinaryIO, start: int, end: int) -> tuple["Struct", int]:
     """A page's header and its length in bytes."""
     guess = _FIRST_GUESS
     while True:
@@ -141,18 +158,17 @@ class _Compact:
         self._values = 0
         self.place = 0
 
-    def struct(self, depth: int) -> dict[int, Value]:
+    def struct(self, depth: int) -> "Struct":
         if depth > _DEEPEST:
             raise _DamagedError("nested too deep")
-        fields: dict[int, Value] = {}
+        fields: Struct = {}
         field = 0
         while head := self._byte():
             step, kind = head >> 4, head & 15
             field = field + step if step else self._zigzag()
-            if kind in {_TRUE, _FALSE}:
-                fields[field] = int(kind == _TRUE)
-            else:
-                fields[field] = self._value(kind, depth)
+            if field in fields or not 0 < field <= _LAST_FIELD:
+                raise _DamagedError(f"a field {field} that stands twice or can't be")
+            fields[field] = kind, int(kind == _TRUE) if kind in {_TRUE, _FALSE} else self._value(kind, depth)
         return fields
 
     def _value(self, kind: int, depth: int) -> Value:
@@ -173,14 +189,14 @@ class _Compact:
             return self.struct(depth + 1)
         raise _DamagedError(f"a value of kind {kind}")
 
-    def _list(self, depth: int) -> list[Value]:
+    def _list(self, depth: int) -> ValueList:
         if depth > _DEEPEST:
             raise _DamagedError("nested too deep")
         head = self._byte()
         count = self._varint() if head >> 4 == _WIDE_LIST else head >> 4
         if count > len(self._data) - self.place:  # an entry takes at least a byte
             raise _DamagedError(f"a list of {count:,} entries")
-        return [self._value(head & 15, depth) for _ in range(count)]
+        return ValueList(head & 15, [self._value(head & 15, depth) for _ in range(count)])
 
     def _zigzag(self) -> int:
         number = self._varint()
@@ -210,22 +226,27 @@ class _Compact:
         return self._data[self.place - length : self.place]
 
 
-def _struct(value: "Value | None") -> dict[int, Value]:
-    if not isinstance(value, dict):
+def _struct(field: "tuple[int, Value]") -> "Struct":
+    kind, value = field
+    if kind != _STRUCT or not isinstance(value, dict):
         raise _DamagedError("a part of the footer is missing")
     return value
 
 
-def _list(fields: dict[int, Value], field: int) -> list[Value]:
-    value = fields.get(field)
-    if not isinstance(value, list):
+def _structs(fields: "Struct", field: int) -> "list[Struct]":
+    return [_struct((_STRUCT, value)) for value in _list(fields, field, _STRUCT)]
+
+
+def _list(fields: "Struct", field: int, kind: int) -> list[Value]:
+    _, value = fields.get(field, (0, 0))
+    if not isinstance(value, ValueList) or (value.values and value.kind != kind):
         raise _DamagedError("a list of the footer is missing")
-    return value
+    return value.values
 
 
-def _integer(fields: dict[int, Value], field: int) -> int:
+def _integer(fields: "Struct", field: int, kind: int) -> int:
     """A size or a number of rows."""
-    value = fields.get(field)
-    if not isinstance(value, int) or value < 0:
-        raise _DamagedError("a number is missing or below 0")
+    found, value = fields.get(field, (0, 0))
+    if found != kind or not isinstance(value, int) or value < 0:
+        raise _DamagedError("a number is missing, below 0, or of another kind")
     return value

@@ -12,14 +12,19 @@ from manifests.identity import Identity, SourceRecord
 from manifests.reading.row_range import raw_range
 
 MOST_ROWS = 1 << 28
-"""Rows of a source's raw range that can be checked: a byte of memory each."""
+"""Rows of the raw ranges of all sources that can be checked: a byte of memory each."""
 
 
 class Tally:
     """Counts the rows and rejects of a manifest block by block, and notes which rows of each source were seen."""
 
     def __init__(self, identity: Identity) -> None:
-        """Raises FormatError for a source whose raw range has more than MOST_ROWS rows."""
+        """Raises FormatError when the raw ranges of all sources have more than MOST_ROWS rows together."""
+        spans = [raw_range(identity, source) for source in identity.sources]
+        if (rows := sum(last - first + 1 for first, last in spans)) > MOST_ROWS:
+            raise FormatError(
+                f"manifest {identity.id[:12]}: raw ranges of {rows:,} rows, this version reads up to {MOST_ROWS:,}"
+            )
         self._identity = identity
         self._rows: Counter[str] = Counter()
         self._rejects: Counter[tuple[str, str, str]] = Counter()
@@ -77,11 +82,7 @@ class _Seen:
     def __init__(self, identity: Identity, source: SourceRecord) -> None:
         self._name = source.name
         self._first, self._last = raw_range(identity, source)
-        if (rows := self._last - self._first + 1) > MOST_ROWS:
-            raise FormatError(
-                f"source {source.name}: a raw range of {rows:,} rows, this version reads up to {MOST_ROWS:,}"
-            )
-        self._seen = np.zeros(max(rows, 0), np.bool_)
+        self._seen = np.zeros(max(self._last - self._first + 1, 0), np.bool_)
         self._count = 0
         self._lowest: int | None = None
         self._highest: int | None = None

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from manifests.cli import main
 from manifests.command import Parser, default_store, printable, run
 from manifests.errors import CommandError, VerificationError
-from manifests.ledger import SourceLedger, Stage
 from manifests.store import Store
 from tests.manifests.command_line import Output, answer, complaint, lines
 from tests.manifests.helpers import files_below, parts_of, publish, read_only, run_python, traces
@@ -158,19 +157,9 @@ def test_the_store_is_the_one_asked_for_else_that_of_the_environment_else_store_
 
 def test_what_a_manifest_says_of_itself_can_t_move_the_cursor(store_path: Path, capsys: Output) -> None:
     store = Store(store_path, behind=())
-    stages = tuple(Stage(name, 3, 3, {}) for name in ("rows", "parse", "take"))
-    name = HOSTILE.encode("ascii", "ignore").decode()  # keys of an identity are ASCII
-    source, names = replace(APART.identity.sources[0], name=name), [[name] * 3]
-    false = replace(
-        APART,
-        rows=APART.rows.set_column(0, APART.rows.schema.field(0), names),
-        content=APART.content.set_column(0, APART.content.schema.field(0), names),
-    ).changed(
-        sources=(source,),
-        ledger=(SourceLedger(name, stages),),
-        takes={name: "all/1"},
-        recipe={"order": "sequential", "source": [{"name": name, "duplicates": "keep"}]},
-    )
+    path = HOSTILE.replace("/", "").replace("\0", "")
+    source = APART.identity.sources[0]
+    false = APART.changed(sources=(replace(source, files=(replace(source.files[0], path=path),)),))
     manifest = publish(store, false)
     receipt = json.loads((manifest.folder / "receipt.json").read_text())
     (manifest.folder / "receipt.json").write_text(json.dumps({**receipt, "name": HOSTILE + "\ud800"}))

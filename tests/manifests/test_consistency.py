@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from manifests.errors import VerificationError
+from manifests.errors import FormatError, VerificationError
 from manifests.identity import CONTINUE, DISJOINT, Detector, Identity, Parent, QuestionFile, SourceRecord
 from manifests.ledger import REASONS, SourceLedger, Stage
 from manifests.reading.consistency import check_consistency, expected_stages
+from manifests.reading.recipe_types import check_recipe
 from tests.manifests.helpers import build_manifest, parts_of, traces, write_jsonl
 
 HONEST = parts_of(traces(5), dropped=2).identity
@@ -42,12 +43,12 @@ EARLIER = (Parent("ef" * 32, DISJOINT),)
 # What is false, and the words of the error.
 FALSE: dict[str, tuple[Identity, str]] = {
     "no recipe": (replace(HONEST, recipe={}), "no list of sources"),
-    "sources of the recipe that are no tables": (with_recipe(source=[1]), "no list of sources"),
+    "sources of the recipe that are no tables": (with_recipe(source=[1]), "source can't be [1]"),
     "a recipe of another source": (with_entry(name="other"), "sources of the recipe"),
-    "a recipe of a later version": (with_recipe(shuffle=True), "recipe: unknown keys ['shuffle']"),
-    "a source of a later version": (with_entry(weight=2), "source traces: unknown keys ['weight']"),
+    "a recipe of a later version": (with_recipe(shuffle=True), "recipe: unknown keys 'shuffle'"),
+    "a source of a later version": (with_entry(weight=2), "source 1: unknown keys 'weight'"),
     "another order": (with_recipe(order="mixed"), "order: expected 'mixed/xxh3-128/1', found 'sequential/1'"),
-    "an order that is none": (with_recipe(order="random"), "order: expected None"),
+    "an order that is none": (with_recipe(order="random"), "order can't be 'random'"),
     "the default order": (
         replace(HONEST, recipe={"source": HONEST.recipe["source"]}),
         "order: expected 'mixed",
@@ -69,7 +70,7 @@ FALSE: dict[str, tuple[Identity, str]] = {
     "a stage that is not there": (with_entry(length={"max_chars": 9}), "source traces: stages"),
     "a stage that comes too early": (with_stages("rows", "take", "parse"), "source traces: stages"),
     "another draw": (with_entry(take={"first": 5}), "draw: expected 'first/1', found 'all/1'"),
-    "a draw that is none": (with_entry(take={"best": 5}), "draw: expected None"),
+    "a draw that is none": (with_entry(take={"best": 5}), "take can't be {'best': 5}"),
     "another number of rows drawn": (
         replace(with_entry(take={"first": 4}), takes={"traces": "first/1"}),
         "rows taken: expected 4, found 5",
@@ -119,7 +120,7 @@ def test_an_identity_that_says_the_same_everywhere_is_taken() -> None:
 @pytest.mark.parametrize("what", FALSE)
 def test_an_identity_that_contradicts_itself_is_refused(what: str) -> None:
     identity, words = FALSE[what]
-    with pytest.raises(VerificationError) as caught:
+    with pytest.raises((FormatError, VerificationError)) as caught:
         check_consistency(identity, "here")
     message = str(caught.value)
     assert message.startswith("here: ")
@@ -128,7 +129,7 @@ def test_an_identity_that_contradicts_itself_is_refused(what: str) -> None:
 
 
 def test_hostile_values_are_shown_short_and_escaped() -> None:
-    with pytest.raises(VerificationError) as caught:
+    with pytest.raises((FormatError, VerificationError)) as caught:
         check_consistency(with_recipe(order="\x1b[2J" * 1_000), "here")
     assert len(str(caught.value)) < 400
     assert "\x1b" not in str(caught.value)
@@ -179,3 +180,56 @@ def test_what_a_build_writes_says_the_same_everywhere(store_path: Path, tmp_path
     )
     for built in (first, second):
         check_consistency(built.manifest.identity, "here")
+
+
+WRONG: list[tuple[str, object]] = [
+    ("seed", -1),
+    ("seed", "abc"),
+    ("seed", True),
+    ("sketch", 1),
+    ("disjoint", []),
+    ("decontaminate", "yes"),
+    ("source", {}),
+]
+WRONG_OF_A_SOURCE: list[tuple[str, object]] = [
+    ("header", "no"),
+    ("columns", {"prompt": "a"}),
+    ("columns", {"prompt": "a", "response": 0}),
+    ("columns", ["a", "b"]),
+    ("tags", "<think>"),
+    ("max_row_bytes", 0),
+    ("rows", "1-5"),
+    ("rows", [1, 5, 9]),
+    ("rows", [5, 1]),
+    ("rows", [0, 5]),
+    ("draw", 7),
+    ("language", 7),
+    ("length", {"max_chars": 0}),
+    ("length", {}),
+    ("duplicates", True),
+    ("near", "0.8"),
+    ("take", {"first": 5, "hash": 2}),
+    ("take", {"all": 5}),
+    ("take", {"first": 0}),
+    ("take", {"first": 5, "seed": -1}),
+    ("take", "first"),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), WRONG)
+def test_a_key_of_the_recipe_of_another_kind_is_refused(key: str, value: object) -> None:
+    with pytest.raises(FormatError, match=f"recipe: {key} can't be"):
+        check_recipe({"source": [], key: value}, "here")
+
+
+@pytest.mark.parametrize(("key", "value"), WRONG_OF_A_SOURCE)
+def test_a_key_of_a_source_of_another_kind_is_refused(key: str, value: object) -> None:
+    with pytest.raises(FormatError, match=f"recipe, source 1: {key} can't be"):
+        check_recipe({"source": [{"name": "a", key: value}]}, "here")
+
+
+def test_a_recipe_that_is_too_large_is_refused() -> None:
+    with pytest.raises(FormatError, match="at most 1,048,576 are read"):
+        check_recipe(
+            {"source": [{"name": "a", "columns": {"prompt": "p" * (1 << 20), "response": "r"}}]}, "here"
+        )

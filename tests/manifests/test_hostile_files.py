@@ -227,12 +227,15 @@ def test_a_name_that_leads_nowhere_is_refused(content: str, folder: Path) -> Non
 
 
 @pytest.mark.parametrize("kind", ["a pipe", "an endless link", "a folder"])
-def test_a_name_that_is_no_file_is_refused(kind: str, folder: Path) -> None:
+@pytest.mark.parametrize(("command", "status"), [(["show", "mix"], 2), (["list"], 0)])
+def test_a_name_that_is_no_file_is_refused_and_hides_no_other(
+    kind: str, command: list[str], status: int, folder: Path
+) -> None:
     path = folder.parents[1] / "refs" / "mix" / "1"
     path.unlink()
     PARQUET[kind](path)
     done = subprocess.run(
-        [sys.executable, "-m", "manifests", "list", "--store", str(folder.parents[1])],
+        [sys.executable, "-m", "manifests", *command, "--store", str(folder.parents[1])],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -240,7 +243,7 @@ def test_a_name_that_is_no_file_is_refused(kind: str, folder: Path) -> None:
         timeout=60,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30)),
     )
-    assert done.returncode == 2
+    assert done.returncode == status
     assert "no regular file" in done.stderr or "a link" in done.stderr
 
 

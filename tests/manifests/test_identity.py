@@ -262,3 +262,25 @@ def test_a_path_that_leaves_its_folder_is_refused(path: str) -> None:
     false = canonical_bytes(json.loads(good.replace(f'"path":"{record.path}"', f'"path":"{path}"')))
     with pytest.raises(FormatError, match="path must be a relative path"):
         parse_identity(false, "here")
+
+
+@pytest.mark.parametrize("name", ["", "../../x", "a\x1b[31m", "<script>", "A", "-a", "deadbeef", "a" * 65])
+def test_a_source_whose_name_can_be_none_is_refused(name: str) -> None:
+    false = copy.deepcopy(VALUE)
+    false["sources"][0]["name"] = name
+    with pytest.raises(FormatError, match="name must be 1 to 64 of a-z"):
+        parse(false)
+
+
+def test_a_parent_that_stands_twice_is_refused() -> None:
+    false = copy.deepcopy(VALUE)
+    false["parents"] *= 2
+    with pytest.raises(FormatError, match="a parent stands twice"):
+        parse(false)
+
+
+def test_a_reason_that_dropped_nothing_is_left_out() -> None:
+    false = copy.deepcopy(VALUE)
+    false["ledger"][0]["stages"][1]["dropped"]["null"] = 0
+    with pytest.raises(FormatError, match="null must be left out or above 0"):
+        parse(false)
