@@ -105,7 +105,7 @@ _MANY_COLUMNS = b"PAR1" + _FOOTER + len(_FOOTER).to_bytes(4, "little") + b"PAR1"
         (b"PAR1" + b"\x05\x84\x80\x10\x02\x00" + (6).to_bytes(4, "little") + b"PAR1", "can't be"),
         (
             b"PAR1" + b"\x49\x15\x02\x00" + (4).to_bytes(4, "little") + b"PAR1",
-            "a part of the footer is missing",
+            "a list of the footer is missing",
         ),
         (_MANY_COLUMNS, "more than 262,144 values"),
         (b"PAR1\x16" + b"\xff" * 12 + (13).to_bytes(4, "little") + b"PAR1", "an endless number"),
