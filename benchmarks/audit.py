@@ -43,6 +43,7 @@ DUCKDB = """
 import sys, duckdb
 db = duckdb.connect()
 db.execute("SET threads = 2")
+db.execute("SET enable_progress_bar = false")
 if len(sys.argv) > 3:
     db.execute(f"SET memory_limit = '{sys.argv[3]}'")
 for keys in ("content", "prompt", "row"):
