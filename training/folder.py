@@ -29,7 +29,6 @@ from training.tensors import Tensor, read_tensors, tensors_digest
 
 FORMAT = 1
 RECORD = "run.json"
-METRICS = "metrics.jsonl"
 ADAPTER = "adapter/adapter.safetensors"
 RUNNING, FINISHED = "running", "finished"
 REQUEST = ("manifest", "tokenizer", "model", "settings", "continued_from")

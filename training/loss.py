@@ -36,21 +36,16 @@ def chunk_length(batch: int, length: int, vocabulary: int) -> int:
     return min(length, max(1, LOGITS_AT_ONCE // (batch * vocabulary)))
 
 
-def chunked_cross_entropy(
-    hidden: jax.Array,
-    embedding: jax.Array,
-    targets: jax.Array,
-    weights: jax.Array,
-    softcap: float | None,
-) -> LossSum:
-    """Cross-entropy of the tied head, summed over positions with their weights.
+def token_losses(
+    hidden: jax.Array, embedding: jax.Array, targets: jax.Array, softcap: float | None
+) -> jax.Array:
+    """[B, L] float32: the cross-entropy in nats of every place, through the tied head.
 
-    hidden [B, L, D], embedding [V, D], targets [B, L] (the token that position t must predict), weights [B, L] float32.
-    Logits, softcap and log-sum-exp are float32 whatever the model's type.
+    hidden [B, L, D], embedding [V, D], targets [B, L] (the token that position t must predict). Logits, softcap and
+    log-sum-exp are float32 whatever the model's type.
     """
     batch, length, _ = hidden.shape
     chunk = chunk_length(batch, length, embedding.shape[0])
-
     chunks = -(-length // chunk)
 
     def in_chunks(array: jax.Array) -> jax.Array:
@@ -58,16 +53,19 @@ def chunked_cross_entropy(
         return jnp.pad(array, beyond).reshape(batch, chunks, chunk, *array.shape[2:]).swapaxes(0, 1)
 
     @jax.checkpoint
-    def one_chunk(hidden: jax.Array, targets: jax.Array, weights: jax.Array) -> jax.Array:
-        logits = jnp.einsum("bcd,vd->bcv", hidden, embedding, preferred_element_type=jnp.float32)
-        if softcap is not None:
-            logits = jnp.tanh(logits / softcap) * softcap
+    def one_chunk(parts: tuple[jax.Array, jax.Array]) -> jax.Array:
+        hidden, targets = parts
+        logits = soft_capped(
+            jnp.einsum("bcd,vd->bcv", hidden, embedding, preferred_element_type=jnp.float32), softcap
+        )
         chosen = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
-        return jnp.sum((jax.nn.logsumexp(logits, axis=-1) - chosen) * weights)
+        return jax.nn.logsumexp(logits, axis=-1) - chosen
 
-    def add(total: jax.Array, parts: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, None]:
-        return total + one_chunk(*parts), None
+    losses = jax.lax.map(one_chunk, (in_chunks(hidden), in_chunks(targets)))
+    result: jax.Array = losses.swapaxes(0, 1).reshape(batch, chunks * chunk)[:, :length]
+    return result
 
-    parts = (in_chunks(hidden), in_chunks(targets), in_chunks(weights))
-    total, _ = jax.lax.scan(add, jnp.float32(0), parts)
-    return LossSum(total, jnp.sum(weights))
+
+def soft_capped(logits: jax.Array, softcap: float | None) -> jax.Array:
+    """Logits kept between -softcap and softcap (Bello et al., arXiv:1611.09940), as Gemma-2 has them."""
+    return logits if softcap is None else jnp.tanh(logits / softcap) * softcap

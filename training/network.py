@@ -1,100 +1,166 @@
-"""The model that is trained: Tunix's Gemma with hidden states for output, a drawn base, and qwix LoRA.
+"""The model that is trained: Tunix's Gemma with hidden states for output, and qwix LoRA.
 
-The base and the start of the adapter are drawn tensor by tensor (`training.tensors`): Tunix would leave norm scales and
-MLP kernels at zero, and with dead MLPs their LoRA never learns.
+Every tensor is put in by us, by name, from a `Base`: a folder of real weights, or a draw from a seed. Tunix would leave
+norm scales and MLP kernels at zero, and with dead MLPs their LoRA never learns.
 """
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 import qwix
 from flax import nnx
-from tunix.models.gemma import model as gemma
+from tunix.models.gemma import model as gemma2
+from tunix.models.gemma3 import model as gemma3
 
-from training.models import Model, Shape
-from training.tensors import Tensor, draw_uniform
+from training.models import GEMMA2, Shape
+from training.settings import Settings
+from training.tensors import Digest, Tensor, draw_uniform
 
 LORA_MODULES = ".*q_einsum|.*kv_einsum|.*attn_vec_einsum|.*gate_proj|.*up_proj|.*down_proj"
-VOCABULARY_MULTIPLE = 128
 NORM_DEVIATION = 0.1
 
+Cache: TypeAlias = dict[str, dict[str, jax.Array]]
 
-class HiddenGemma(gemma.Gemma):
-    """Gemma whose call ends at the final norm, so that the loss can go through the head in chunks.
+
+class Base(Protocol):
+    """The frozen weights of a model. `vocabulary` is the number of rows of its embedding."""
+
+    vocabulary: int
+
+    def tensor(self, name: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+        """The tensor `name` (a path in the network, joined by dots) in float32 or bfloat16, of exactly `shape`."""
+
+
+class HiddenGemma2(gemma2.Gemma):
+    """Gemma-2 whose call ends at the final norm, so that the loss can go through the head in chunks.
 
     It must be the class's own `__call__`: that is what qwix intercepts. A forward pass from outside trains nothing.
     """
 
     def __call__(
-        self,
-        last_tokens: jax.Array,
-        positions: jax.Array,
-        cache: None,  # noqa: ARG002 - Tunix and qwix call every model with it
-        attention_mask: jax.Array,
-    ) -> tuple[jax.Array, None]:
-        """[B, L] tokens and absolute positions, [B, L, L] mask to ([B, L, D] hidden states, None); no cache."""
-        hidden = self.embedder.encode(last_tokens)
-        for layer in self.layers:
-            _, hidden = layer(hidden, positions, None, attention_mask)
-        return self.final_norm(hidden), None
+        self, last_tokens: jax.Array, positions: jax.Array, cache: Cache | None, attention_mask: jax.Array
+    ) -> tuple[jax.Array, Cache | None]:
+        """[B, L] tokens and absolute positions, [B, L, K] mask to ([B, L, D] hidden states, the cache).
+
+        K = L without a cache, its length with one (`training.generate` lays it out).
+        """
+        return _hidden_states(self, last_tokens, positions, cache, attention_mask)
 
 
-def model_config(shape: Shape, vocabulary: int) -> gemma.ModelConfig:
-    """Tunix's configuration of a shape; the embedding has `vocabulary` rows, rounded up to a multiple of 128."""
-    types = (gemma.AttentionType.LOCAL_SLIDING, gemma.AttentionType.GLOBAL)
-    return gemma.ModelConfig(
-        num_layers=shape.layers,
-        num_embed=-(-vocabulary // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE,
-        embed_dim=shape.embed,
-        hidden_dim=shape.hidden,
-        num_heads=shape.heads,
-        head_dim=shape.head,
-        num_kv_heads=shape.key_value_heads,
+class HiddenGemma3(gemma3.Gemma3):
+    """Gemma-3 whose call ends at the final norm; see `HiddenGemma2`."""
+
+    final_logits_softcap = None
+
+    def __call__(
+        self, last_tokens: jax.Array, positions: jax.Array, cache: Cache | None, attention_mask: jax.Array
+    ) -> tuple[jax.Array, Cache | None]:
+        """See `HiddenGemma2.__call__`."""
+        return _hidden_states(self, last_tokens, positions, cache, attention_mask)
+
+
+Network: TypeAlias = HiddenGemma2 | HiddenGemma3
+
+
+def _hidden_states(
+    network: Network, tokens: jax.Array, positions: jax.Array, cache: Cache | None, mask: jax.Array
+) -> tuple[jax.Array, Cache | None]:
+    hidden = network.embedder.encode(tokens)
+    written: Cache = {}
+    for number, layer in enumerate(network.layers):
+        name = f"layer_{number}"
+        written[name], hidden = layer(hidden, positions, None if cache is None else cache[name], mask)
+    return network.final_norm(hidden), None if cache is None else written
+
+
+def model_config(shape: Shape, vocabulary: int) -> gemma2.ModelConfig | gemma3.ModelConfig:
+    """Tunix's configuration of a shape, with an embedding of `vocabulary` rows."""
+    common = {
+        "num_layers": shape.layers,
+        "num_embed": vocabulary,
+        "embed_dim": shape.embed,
+        "hidden_dim": shape.hidden,
+        "num_heads": shape.heads,
+        "head_dim": shape.head,
+        "num_kv_heads": shape.key_value_heads,
+        "sliding_window_size": shape.sliding_window,
+    }
+    if shape.family != GEMMA2:
+        frequencies = {
+            "local_base_frequency": shape.local_base,
+            "global_base_frequency": shape.global_base,
+        }
+        return gemma3.ModelConfig(**common, **frequencies, param_dtype=jnp.float32)
+    types = (gemma2.AttentionType.LOCAL_SLIDING, gemma2.AttentionType.GLOBAL)
+    return gemma2.ModelConfig(
+        **common,
         final_logit_softcap=shape.logit_softcap,
         use_post_attn_norm=True,
         use_post_ffw_norm=True,
         attention_types=tuple(types[layer % 2] for layer in range(shape.layers)),
         attn_logits_soft_cap=shape.attention_softcap,
-        sliding_window_size=shape.sliding_window,
     )
 
 
-def build_network(model: Model, vocabulary: int, rank: int, alpha: float, seed: int) -> HiddenGemma:
-    """The model with its drawn base and a new adapter: A drawn with `seed`, B zero."""
+def build_network(shape: Shape, base: Base, settings: Settings) -> tuple[Network, str]:
+    """The model with its base, and a new adapter (A drawn with the settings' seed, B zero); and the base's digest.
 
-    def adapted() -> HiddenGemma:
-        network = HiddenGemma(model_config(model.shape, vocabulary), rngs=nnx.Rngs(0))
-        provider = qwix.LoraProvider(module_path=LORA_MODULES, rank=rank, alpha=alpha)
-        result: HiddenGemma = qwix.apply_lora_to_model(
-            network, provider, rngs=nnx.Rngs(0), **network.get_model_input()
-        )
-        return result
+    Of `settings` count rank, alpha, seed, precision and quantize. The digest is `tensors_digest` of the base as the
+    folder has it, before any rounding to the precision of the run.
+    """
+    graph, state = nnx.split(nnx.eval_shape(lambda: _adapted(shape, base.vocabulary, settings)))
+    digest = Digest()
+    variables = {tensor_name(path): variable for path, variable in nnx.to_flat_state(state)}
+    for name in sorted(variables, key=str.encode):
+        variable = variables[name]
+        wanted = variable.get_value().shape
+        if isinstance(variable, nnx.LoRAParam):
+            variable.set_value(jnp.asarray(adapter_start(settings.seed, name, wanted)))
+        else:
+            tensor = base.tensor(name, wanted)
+            digest.add(name, tensor)
+            variable.set_value(jnp.asarray(tensor, dtype=settings.precision))
+    network: Network = nnx.merge(graph, state)
+    return network, digest.hex()
 
-    graph, state = nnx.split(nnx.eval_shape(adapted))
-    for path, variable in nnx.to_flat_state(state):
-        name = tensor_name(path)
-        start = adapter_start if isinstance(variable, nnx.LoRAParam) else base_tensor
-        tensor_seed = seed if start is adapter_start else model.base_seed
-        variable.set_value(jnp.asarray(start(tensor_seed, name, variable.get_value().shape)))
-    network: HiddenGemma = nnx.merge(graph, state)
-    return network
+
+def _adapted(shape: Shape, vocabulary: int, settings: Settings) -> Network:
+    config = model_config(shape, vocabulary)
+    kind = HiddenGemma2 if shape.family == GEMMA2 else HiddenGemma3
+    network = kind(config, rngs=nnx.Rngs(0))
+    provider = qwix.LoraProvider(module_path=LORA_MODULES, rank=settings.rank, alpha=settings.alpha)
+    result: Network = qwix.apply_lora_to_model(
+        network, provider, rngs=nnx.Rngs(0), **network.get_model_input()
+    )
+    return result
 
 
-def base_tensor(seed: int, name: str, shape: tuple[int, ...]) -> Tensor:
-    """A tensor of a base without real weights: scales around 0, all else with deviation 1/√(inputs)."""
-    if name.endswith("scale"):
-        return draw_uniform(seed, name, shape, NORM_DEVIATION)
-    if name.endswith("attn_vec_einsum.w"):
-        inputs = shape[0] * shape[1]
-    elif name.endswith("embedding"):
-        inputs = shape[1]
-    else:
-        inputs = shape[-2]
-    return draw_uniform(seed, name, shape, 1 / math.sqrt(inputs))
+class DrawnBase:
+    """The base of a model without real weights: every tensor drawn from a seed, none of it dead.
+
+    Scales around 0, all else with deviation 1/√(inputs).
+    """
+
+    def __init__(self, seed: int, vocabulary: int) -> None:
+        self.vocabulary = vocabulary
+        self._seed = seed
+
+    def tensor(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """The tensor of that name; its bits depend on seed, name and shape alone."""
+        if name.endswith("scale"):
+            return draw_uniform(self._seed, name, shape, NORM_DEVIATION)
+        if name.endswith("attn_vec_einsum.w"):
+            inputs = shape[0] * shape[1]
+        elif name.endswith("embedding"):
+            inputs = shape[1]
+        else:
+            inputs = shape[-2]
+        return draw_uniform(self._seed, name, shape, 1 / math.sqrt(inputs))
 
 
 def adapter_start(seed: int, name: str, shape: tuple[int, ...]) -> Tensor:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -14,17 +14,23 @@ from manifests.manifest import Manifest
 from manifests.row_keys import row_keys
 from manifests.store import Store
 from training import folder, parent
+from training.devices import Devices
+from training.evaluation import Evaluator, HeldOut
 from training.folder import Record
+from training.metrics import StepMetrics, read_metrics
 from training.models import Model
-from training.network import HiddenGemma, adapter_tensors, base_tensors, build_network, load_adapter
+from training.network import Base, DrawnBase, Network, adapter_tensors, build_network, load_adapter
 from training.parent import ParentRun
+from training.plan import Batches
 from training.prepare import QUIET_SECONDS, Prepared, prepare
+from training.schedule import schedule_of
 from training.settings import Settings
 from training.tensors import tensors_digest, write_tensors
 from training.tokenizer import Tokenizer
 from training.traces import Batch, assemble_batch
-from training.trainer import OPTIMIZER, StepMetrics, Trainer, read_metrics
+from training.trainer import METRICS, Course, Trainer
 
+VOCABULARY_MULTIPLE = 128  # of the rows of a drawn embedding
 LIBRARIES = (
     "jax",
     "jaxlib",
@@ -72,8 +78,8 @@ def train_adapter(request: RunRequest, say: Callable[[str], None]) -> Record:
             parent.refuse_overlap(ancestor, manifest.id, keys)
 
         prepared = prepare(request.store, manifest, request.tokenizer, request.settings, say)
-        network = _start(request, ancestor)
-        fixed = _fixed(request, manifest, prepared, network)
+        network, base_digest = _start(request, ancestor)
+        fixed = _fixed(request, manifest, prepared, base_digest)
         if ancestor is not None:
             parent.check_inherited(
                 ancestor, {**asked, "base_digest": fixed["base_digest"], **_adapter_shape(request)}
@@ -92,16 +98,22 @@ def train_adapter(request: RunRequest, say: Callable[[str], None]) -> Record:
         else:
             folder.check_same(request.out, {key: record.get(key) for key in fixed}, fixed)
 
-        trainer = _trainer(request, prepared, network, fixed, say)
+        devices = Devices(request.settings, say)
+        held_out = _held_out(request, prepared, devices)
+        course = _course(request, prepared, held_out, say)
+        trainer = Trainer(
+            network, request.settings, devices, course, request.out, _provenance(request, fixed), say
+        )
         record = {**record, "resumed_from": trainer.resumed_from}
         if trainer.resumed_from:
             say(f"going on from step {trainer.resumed_from}")
             _say_moved(record, say)
-        if record.get("held_out_first_loss") is None and trainer.resumed_from == 0:
-            record["held_out_first_loss"] = trainer.held_out_loss()
+        if record.get("held_out_first") is None and trainer.resumed_from == 0:
+            record["held_out_first"] = _as_record(held_out(trainer.model))
         folder.write_record(request.out, record)
         trainer.run()
-        return _export(request.out, record, trainer)
+        record["held_out_last"] = _as_record(held_out(trainer.model))
+        return _export(request.out, record, trainer.model, _provenance(request, fixed))
 
 
 def _asked(request: RunRequest, manifest: Manifest, ancestor: ParentRun | None) -> Record:
@@ -118,17 +130,22 @@ def _adapter_shape(request: RunRequest) -> Record:
     return {"settings.rank": request.settings.rank, "settings.alpha": request.settings.alpha}
 
 
-def _start(request: RunRequest, ancestor: ParentRun | None) -> HiddenGemma:
-    settings = request.settings
-    network = build_network(
-        request.model, request.tokenizer.vocabulary, settings.rank, settings.alpha, settings.seed
-    )
+def _start(request: RunRequest, ancestor: ParentRun | None) -> tuple[Network, str]:
+    """The network that the run begins with, and the digest of its base."""
+    network, base_digest = build_network(request.model.shape, _base(request), request.settings)
     if ancestor is not None:
         load_adapter(network, ancestor.adapter)
-    return network
+    return network, base_digest
 
 
-def _fixed(request: RunRequest, manifest: Manifest, prepared: Prepared, network: HiddenGemma) -> Record:
+def _base(request: RunRequest) -> Base:
+    if request.model.base_seed is None:
+        raise NotImplementedError
+    rows = -(-request.tokenizer.vocabulary // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
+    return DrawnBase(request.model.base_seed, rows)
+
+
+def _fixed(request: RunRequest, manifest: Manifest, prepared: Prepared, base_digest: str) -> Record:
     """What follows from the request, and must come out the same when a run is resumed."""
     plan = prepared.plan
     return {
@@ -137,8 +154,7 @@ def _fixed(request: RunRequest, manifest: Manifest, prepared: Prepared, network:
         "plan": plan.id,
         "vocabulary": request.tokenizer.vocabulary,
         "base_seed": request.model.base_seed,
-        "base_digest": tensors_digest(base_tensors(network)),
-        "optimizer": OPTIMIZER,
+        "base_digest": base_digest,
         "traces": plan.traces,
         "tokens": plan.tokens,
         "fill": round(plan.fill, 4),
@@ -146,6 +162,17 @@ def _fixed(request: RunRequest, manifest: Manifest, prepared: Prepared, network:
         "held_out_traces": plan.held_out.num_rows,
         "over_length": [asdict(left) for left in plan.over_length],
         "forged_turn": [asdict(left) for left in plan.forged_turn],
+    }
+
+
+def _provenance(request: RunRequest, fixed: Record) -> dict[str, str]:
+    """What every checkpoint and adapter of the run says of itself."""
+    return {
+        "manifest": str(request.store.manifest(request.reference).id),
+        "plan": str(fixed["plan"]),
+        "tokenizer": request.tokenizer.digest,
+        "template": request.settings.template,
+        "base": str(fixed["base_digest"]),
     }
 
 
@@ -170,42 +197,45 @@ def _say_moved(record: Record, say: Callable[[str], None]) -> None:
             )
 
 
-def _trainer(
-    request: RunRequest, prepared: Prepared, network: HiddenGemma, fixed: Record, say: Callable[[str], None]
-) -> Trainer:
-    plan, encoded, settings = prepared.plan, prepared.encoded, request.settings
-    pad = request.tokenizer.special.pad
+def _batches(request: RunRequest, prepared: Prepared, batches: Batches) -> Callable[[int], Batch]:
+    """The batch of a step of `batches`."""
+    settings, pad = request.settings, request.tokenizer.special.pad
+    return lambda step: assemble_batch(
+        batches.lines(step), prepared.encoded, settings.batch, settings.length, pad
+    )
 
-    def batch_of(step: int) -> Batch:
-        return assemble_batch(plan.batches.lines(step), encoded, settings.batch, settings.length, pad)
 
-    def held_out() -> Iterator[Batch]:
-        for step in range(1, plan.evaluation.steps + 1):
-            lines = plan.evaluation.lines(step)
-            yield assemble_batch(lines, encoded, settings.batch, settings.length, pad)
+def _held_out(
+    request: RunRequest, prepared: Prepared, devices: Devices
+) -> Callable[[Network], HeldOut | None]:
+    """Evaluates the held-out traces."""
+    batches, sources = prepared.plan.evaluation, prepared.encoded.sizes.sources
+    evaluator = Evaluator(batches, _batches(request, prepared, batches), devices, request.settings.precision)
+    return lambda network: evaluator.held_out(network, lambda sample: sources[sample - 1])
 
-    return Trainer(
-        network=network,
-        settings=settings,
+
+def _course(
+    request: RunRequest,
+    prepared: Prepared,
+    held_out: Callable[[Network], HeldOut | None],
+    say: Callable[[str], None],
+) -> Course:
+    plan = prepared.plan
+    return Course(
         steps=plan.steps,
-        folder=request.out,
-        provenance={
-            "manifest": plan.inputs.manifest,
-            "plan": plan.id,
-            "tokenizer": plan.inputs.tokenizer,
-            "base": str(fixed["base_digest"]),
-        },
-        batch_of=batch_of,
+        batch_of=_batches(request, prepared, plan.batches),
+        rate_of=schedule_of(request.settings, plan.steps).rate,
         held_out=held_out,
-        on_step=_Progress(prepared, say),
+        on_step=_Progress(plan.steps, say),
+        stop=lambda: False,
     )
 
 
 class _Progress:
     """A line every two seconds: step, loss, useful tokens a second, time left. Times begin behind the first step."""
 
-    def __init__(self, prepared: Prepared, say: Callable[[str], None]) -> None:
-        self._batches = prepared.plan.batches
+    def __init__(self, steps: int, say: Callable[[str], None]) -> None:
+        self._of = steps
         self._say = say
         self._started: float | None = None
         self._said = -math.inf
@@ -218,27 +248,29 @@ class _Progress:
             rate = ""
         else:
             self._steps += 1
-            self._tokens += int(self._batches.lines(metrics.step)["length"].sum())
+            self._tokens += metrics.useful
             seconds = max(now - self._started, 1e-9)
-            left = (self._batches.steps - metrics.step) * seconds / self._steps
+            left = (self._of - metrics.step) * seconds / self._steps
             rate = f", {self._tokens / seconds:,.0f} tokens/s, {left:.0f} s left"
-        if now - self._said >= QUIET_SECONDS or metrics.step == self._batches.steps:
+        if now - self._said >= QUIET_SECONDS or metrics.step == self._of:
             self._said = now
-            self._say(f"step {metrics.step} of {self._batches.steps}, loss {metrics.loss:.4f}{rate}")
+            self._say(f"step {metrics.step} of {self._of}, loss {metrics.loss:.4f}{rate}")
 
 
-def _export(out: Path, record: Record, trainer: Trainer) -> Record:
+def _as_record(held_out: HeldOut | None) -> Record | None:
+    return None if held_out is None else asdict(held_out)
+
+
+def _export(out: Path, record: Record, network: Network, provenance: dict[str, str]) -> Record:
     """Write the adapter and the finished record."""
-    metrics = read_metrics(out / folder.METRICS)
-    adapter = adapter_tensors(trainer.model)
-    metadata = {key: str(value) for key, value in trainer.custom_checkpoint_metadata().items()}
-    write_tensors(out / folder.ADAPTER, adapter, metadata)
+    metrics = read_metrics(out / METRICS)
+    adapter = adapter_tensors(network)
+    write_tensors(out / folder.ADAPTER, adapter, {**provenance, "cursor": str(len(metrics))})
     record = {
         **record,
         "status": folder.FINISHED,
         "first_loss": metrics[0]["loss"],
         "last_loss": metrics[-1]["loss"],
-        "held_out_last_loss": trainer.held_out_loss(),
         "adapter": folder.ADAPTER,
         "adapter_digest": tensors_digest(adapter),
     }

@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,20 +33,35 @@ def draw_uniform(seed: int, name: str, shape: tuple[int, ...], deviation: float)
     return (centred * (deviation * math.sqrt(12))).astype(np.float32).reshape(shape)
 
 
-def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256, in hex, over the tensors in byte order of their names.
+class Digest:
+    """SHA-256 over tensors added in byte order of their names.
 
     Each as u64(length of name) ‖ name in UTF-8 ‖ u64(number of dimensions) ‖ u64 of each dimension ‖ the values in
     float32, row by row; all integers and values little-endian.
     """
-    digest = hashlib.sha256()
-    for name in sorted(tensors, key=str.encode):
-        tensor, encoded = tensors[name], name.encode()
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def add(self, name: str, tensor: npt.NDArray[Any]) -> None:
+        """Take in the next tensor, of any type that float32 holds."""
+        encoded = name.encode()
         numbers = (tensor.ndim, *tensor.shape)
-        digest.update(len(encoded).to_bytes(8, "little") + encoded)
-        digest.update(b"".join(number.to_bytes(8, "little") for number in numbers))
-        digest.update(np.ascontiguousarray(tensor, dtype="<f4").tobytes())
-    return digest.hexdigest()
+        self._digest.update(len(encoded).to_bytes(8, "little") + encoded)
+        self._digest.update(b"".join(number.to_bytes(8, "little") for number in numbers))
+        self._digest.update(np.ascontiguousarray(tensor, dtype="<f4").data)
+
+    def hex(self) -> str:
+        """64 hex digits."""
+        return self._digest.hexdigest()
+
+
+def tensors_digest(tensors: Mapping[str, npt.NDArray[Any]]) -> str:
+    """The `Digest` of named tensors, in hex."""
+    digest = Digest()
+    for name in sorted(tensors, key=str.encode):
+        digest.add(name, tensors[name])
+    return digest.hex()
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:

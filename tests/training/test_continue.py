@@ -10,7 +10,7 @@ import pytest
 from tests.training.helpers import Requests, files_below, publish, record_of, sums, unfinished, write_traces
 from training.errors import OverlapError, ParentRunError, RunFolderError
 from training.run import train_adapter
-from training.trainer import read_metrics
+from training.metrics import read_metrics
 
 
 def test_a_manifest_that_overlaps_what_a_run_consumed_is_refused(

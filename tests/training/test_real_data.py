@@ -88,7 +88,7 @@ def run(make: Requests, tmp_path_factory: pytest.TempPathFactory) -> Finished:
 def test_the_loss_of_held_out_traces_falls_and_every_tensor_moves(run: Finished) -> None:
     out, record = run
     assert record["vocabulary"] == 256_000
-    assert record["held_out_last_loss"] < record["held_out_first_loss"] - 0.2
+    assert record["held_out_last"]["loss"] < record["held_out_first"]["loss"] - 0.2
     for name, tensor in read_tensors(out / record["adapter"]).items():
         assert np.abs(tensor - adapter_start(SETTINGS.seed, name, tensor.shape)).max() > 1e-4, name
 

@@ -22,7 +22,7 @@ from training.run import train_adapter
 from training.settings import Settings
 from training.tensors import read_tensors, tensors_digest
 from training.tokenizer import Tokenizer
-from training.trainer import read_metrics
+from training.metrics import read_metrics
 
 ROOT = Path(__file__).parents[2]
 CPU = {**os.environ, "JAX_PLATFORMS": "cpu"}
@@ -59,7 +59,7 @@ def command_for(
 def test_training_lowers_the_loss_of_what_it_sees_and_of_what_it_does_not(first: Path) -> None:
     record = record_of(first)
     assert record["last_loss"] < record["first_loss"] - 1
-    assert record["held_out_last_loss"] < record["held_out_first_loss"] - 1
+    assert record["held_out_last"]["loss"] < record["held_out_first"]["loss"] - 1
 
 
 def test_every_tensor_of_the_adapter_has_moved_from_its_start(first: Path, small: Settings) -> None:
@@ -220,7 +220,7 @@ def test_a_run_without_held_out_traces_has_no_held_out_loss(
     tmp_path: Path, request_for: Requests, say: Callable[[str], None]
 ) -> None:
     record = train_adapter(request_for("one", tmp_path / "run", held_out="0", steps=1, evaluate_every=1), say)
-    assert (record["held_out_first_loss"], record["held_out_last_loss"]) == (None, None)
+    assert (record["held_out_first"], record["held_out_last"]) == (None, None)
 
 
 def test_held_out_traces_are_evaluated_as_often_as_asked(
@@ -228,8 +228,8 @@ def test_held_out_traces_are_evaluated_as_often_as_asked(
 ) -> None:
     record = train_adapter(request_for("one", tmp_path / "run", steps=4, evaluate_every=2), say)
     lines = read_metrics(tmp_path / "run" / "metrics.jsonl")
-    assert [line["step"] for line in lines if "held_out_loss" in line] == [2, 4]
-    assert lines[3]["held_out_loss"] == record["held_out_last_loss"]
+    assert [line["step"] for line in lines if "held_out" in line] == [2, 4]
+    assert lines[3]["held_out"] == record["held_out_last"]["loss"]
 
 
 def test_a_run_killed_at_a_checkpoint_ends_as_if_it_had_been_left_alone(
