@@ -117,8 +117,9 @@ def build_optimizer(settings: Settings) -> optax.GradientTransformationExtraArgs
 
 def _split(network: Network) -> tuple[Any, State, State]:
     """Structure, adapter, and all else."""
-    parts: tuple[Any, State, State] = nnx.split(network, nnx.LoRAParam, nnx.Not(nnx.LoRAParam))  # type: ignore[misc]
-    return parts
+    parts: Any = nnx.split(network, nnx.LoRAParam, nnx.Not(nnx.LoRAParam))
+    graph, adapter, rest = parts
+    return graph, adapter, rest
 
 
 def _rounded(adapter: State, precision: str) -> State:
