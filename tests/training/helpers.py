@@ -4,6 +4,7 @@ import json
 import random
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,25 @@ from curation.recipe_reader import parse_recipe
 from manifests.keys import Trace
 from manifests.manifest import Manifest
 from manifests.store import Store
+from training.models import GEMMA3, TINY, Shape
+from training.network import DrawnBase, Network, adapter_tensors, build_network, load_adapter
 from training.run import RunRequest
+from training.tensors import draw_uniform
 
+# A Gemma-3 small enough for tests, deep enough to have a global layer among its local ones.
+TINY_GEMMA3 = Shape(
+    family=GEMMA3,
+    layers=7,
+    embed=64,
+    hidden=128,
+    heads=4,
+    key_value_heads=1,
+    head=32,
+    sliding_window=96,
+    attention_softcap=None,
+    logit_softcap=None,
+    global_base=1_000_000,
+)
 Requests = Callable[..., RunRequest]
 COLUMNS = {"prompt": "prompt", "reasoning": "reasoning", "answer": "answer"}
 
@@ -78,3 +96,15 @@ def unfinished(run: Path, out: Path, **changed: object) -> Path:
     }
     (out / "run.json").write_text(json.dumps({**record, "status": "running", **changed}))
     return out
+
+
+def drawn_network(
+    shape: Shape, vocabulary: int = 512, *, trained: bool = True, **changed: object
+) -> tuple[Network, str]:
+    """A network with a drawn base, and its digest; `trained`: with B drawn too, as if its adapter had learnt."""
+    settings = replace(TINY.defaults, **{"rank": 4, "alpha": 4.0, "seed": 1, **changed})  # type: ignore[arg-type]
+    network, digest = build_network(shape, DrawnBase(42, vocabulary), settings)
+    if trained:
+        start = adapter_tensors(network)
+        load_adapter(network, {name: draw_uniform(3, name, t.shape, 0.2) for name, t in start.items()})
+    return network, digest

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from training import loss
-from training.loss import chunk_length, chunked_cross_entropy, isolating_mask
+from training.loss import chunk_length, isolating_mask, token_losses
 
 BATCH, LENGTH, WIDTH, VOCABULARY = 3, 10, 8, 50
 
@@ -38,7 +38,7 @@ def test_chunks_give_the_plain_loss_and_gradient(
     monkeypatch.setattr(loss, "LOGITS_AT_ONCE", at_once)
     hidden, embedding, targets, weights = example()
     result, gradient = jax.value_and_grad(
-        lambda x: chunked_cross_entropy(x, embedding, targets, weights, softcap).total
+        lambda x: jnp.sum(token_losses(x, embedding, targets, softcap) * weights)
     )(hidden)
     expected, expected_gradient = jax.value_and_grad(
         lambda x: plain(x, embedding, targets, weights, softcap)
@@ -47,11 +47,18 @@ def test_chunks_give_the_plain_loss_and_gradient(
     np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-5, atol=1e-6)
 
 
-def test_the_number_of_tokens_is_that_of_the_whole_batch() -> None:
-    hidden, embedding, targets, weights = example()
-    assert float(chunked_cross_entropy(hidden, embedding, targets, weights, None).tokens) == float(
-        weights.sum()
-    )
+def test_losses_stand_at_their_places_and_padding_of_a_last_chunk_is_cut() -> None:
+    hidden, embedding, targets, _ = example()
+    expected = optax.softmax_cross_entropy_with_integer_labels(hidden @ embedding.T, targets)
+    np.testing.assert_allclose(token_losses(hidden, embedding, targets, None), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_logits_and_their_sums_are_float32_when_the_model_is_not() -> None:
+    hidden, embedding, targets, _ = example()
+    small = token_losses(hidden.astype(jnp.bfloat16), embedding.astype(jnp.bfloat16), targets, 5.0)
+    hidden, embedding = (array.astype(jnp.bfloat16).astype(jnp.float32) for array in (hidden, embedding))
+    assert small.dtype == jnp.float32
+    np.testing.assert_allclose(small, token_losses(hidden, embedding, targets, 5.0), rtol=1e-5, atol=1e-5)
 
 
 def test_a_large_vocabulary_is_met_with_short_chunks() -> None:

@@ -6,40 +6,31 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from flax import nnx
-from tunix.models.gemma import model as gemma
+from tunix.models.gemma import model as gemma2
+from tunix.models.gemma3 import model as gemma3
 
-from tests.training.helpers import sums
-from training.loss import isolating_mask
-from training.models import TINY
+from tests.training.helpers import TINY_GEMMA3, drawn_network, sums
+from training.loss import isolating_mask, soft_capped
+from training.models import GEMMA2, TINY, Shape
 from training.network import (
-    HiddenGemma,
+    Network,
     adapter_tensors,
     base_tensors,
-    build_network,
     load_adapter,
     model_config,
     tensor_name,
 )
 from training.packing import pack
 from training.templates import encode_traces, template_of
-from training.tensors import draw_uniform, tensors_digest
+from training.tensors import tensors_digest
 from training.tokenizer import Tokenizer
-from training.trainer import mean_loss
+from training.update import Inputs, summed_gradient
 
 Row = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
 
 VOCABULARY = 512
-LENGTH = 300  # more than twice the sliding window
-
-
-@pytest.fixture(scope="module")
-def network() -> HiddenGemma:
-    """A tiny model whose adapter is no longer at its start: B is drawn too."""
-    network = build_network(TINY, VOCABULARY, rank=4, alpha=4.0, seed=1)
-    load_adapter(
-        network, {name: draw_uniform(3, name, t.shape, 0.2) for name, t in adapter_tensors(network).items()}
-    )
-    return network
+LENGTH = 300  # more than twice the sliding windows
+SHAPES = pytest.mark.parametrize("shape", [TINY.shape, TINY_GEMMA3], ids=["gemma2", "gemma3"])
 
 
 @pytest.fixture(scope="module")
@@ -58,18 +49,20 @@ def row(tokenizer: Tokenizer) -> Row:
 
 
 @nnx.jit
-def logits(network: HiddenGemma, tokens: jax.Array, segments: jax.Array) -> jax.Array:
+def logits(network: Network, tokens: jax.Array, segments: jax.Array) -> jax.Array:
     positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
     hidden, _ = network(tokens, positions, None, isolating_mask(segments))
     result: jax.Array = network.embedder.decode(hidden)
     return result
 
 
-def test_it_computes_what_tunixs_own_gemma_computes(row: Row) -> None:
+@SHAPES
+def test_it_computes_what_tunixs_own_gemma_computes(row: Row, shape: Shape) -> None:
     """Without its adapter (B zero), softcap aside: that belongs to the loss."""
     tokens, segments = row
-    plain = build_network(TINY, VOCABULARY, rank=4, alpha=4.0, seed=1)
-    stock = gemma.Gemma(model_config(TINY.shape, VOCABULARY), rngs=nnx.Rngs(0))
+    plain, _ = drawn_network(shape, VOCABULARY, trained=False)
+    kind = gemma2.Gemma if shape.family == GEMMA2 else gemma3.Gemma3
+    stock = kind(model_config(shape, VOCABULARY), rngs=nnx.Rngs(0))
     state = nnx.state(stock, nnx.Param)
     base = base_tensors(plain)
     for path, variable in nnx.to_flat_state(state):
@@ -79,29 +72,31 @@ def test_it_computes_what_tunixs_own_gemma_computes(row: Row) -> None:
     expected, _ = nnx.jit(lambda m, t: m(t, positions, None, isolating_mask(jnp.asarray(segments))))(
         stock, tokens
     )
-    cap = TINY.shape.logit_softcap
-    observed = jnp.tanh(logits(plain, jnp.asarray(tokens), jnp.asarray(segments)) / cap) * cap
+    observed = soft_capped(logits(plain, jnp.asarray(tokens), jnp.asarray(segments)), shape.logit_softcap)
     np.testing.assert_allclose(observed, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_every_tensor_of_the_adapter_has_a_gradient(network: HiddenGemma, row: Row) -> None:
-    tokens, segments = row
-    targets = jnp.roll(jnp.asarray(tokens), -1, axis=1)
+@SHAPES
+def test_every_tensor_of_the_adapter_has_a_gradient(row: Row, shape: Shape) -> None:
+    network, _ = drawn_network(shape, VOCABULARY)
+    tokens, segments = (jnp.asarray(part) for part in row)
     weights = jnp.asarray(segments > 0, dtype=jnp.float32)
-    gradient = nnx.grad(mean_loss, argnums=nnx.DiffState(0, nnx.LoRAParam), has_aux=True)
-    gradients, _ = nnx.jit(gradient)(network, jnp.asarray(tokens), jnp.asarray(segments), targets, weights)
+    inputs = Inputs(tokens, segments, jnp.roll(tokens, -1, axis=1), weights, jnp.float32(0))
+    gradients, _ = nnx.jit(lambda n, i: summed_gradient(n, i, 1, "float32"))(network, inputs)
     norms = {
         tensor_name(path): float(jnp.abs(leaf[...]).max()) for path, leaf in nnx.to_flat_state(gradients)
     }
     assert norms.keys() == adapter_tensors(network).keys()
-    assert len(norms) == 2 * 6 * TINY.shape.layers
-    assert all(norm > 1e-7 for norm in norms.values()), min(norms.items(), key=lambda item: item[1])
+    assert len(norms) == 2 * 6 * shape.layers
+    assert all(norm > 1e-5 for norm in norms.values()), min(norms.items(), key=lambda item: item[1])
 
 
+@SHAPES
 @pytest.mark.parametrize("changed", [1, 2, 3])
 def test_changing_one_trace_leaves_its_neighbours_logits_bit_for_bit(
-    network: HiddenGemma, row: Row, changed: int
+    row: Row, shape: Shape, changed: int
 ) -> None:
+    network, _ = drawn_network(shape, VOCABULARY)
     tokens, segments = row
     other = np.where(segments == changed, (tokens + 7) % 400, tokens)
     before, after = (
@@ -112,13 +107,15 @@ def test_changing_one_trace_leaves_its_neighbours_logits_bit_for_bit(
     assert not np.array_equal(before[mine], after[mine])
 
 
-def test_a_packed_trace_has_the_logits_that_it_has_alone(network: HiddenGemma, row: Row) -> None:
+@SHAPES
+def test_a_packed_trace_has_the_logits_that_it_has_alone(row: Row, shape: Shape) -> None:
     """Also behind the sliding window: positions are absolute, and only distances count."""
+    network, _ = drawn_network(shape, VOCABULARY)
     tokens, segments = row
     packed = np.asarray(logits(network, jnp.asarray(tokens), jnp.asarray(segments)))
     last = int(segments.max())
     [places] = np.nonzero(segments[0] == last)
-    assert places[0] > TINY.shape.sliding_window
+    assert places[0] > shape.sliding_window
     alone = np.zeros_like(tokens)
     alone[0, : len(places)] = tokens[0, places]
     expected = np.asarray(logits(network, jnp.asarray(alone), jnp.asarray(alone > 0, dtype=jnp.int32)))
@@ -126,27 +123,42 @@ def test_a_packed_trace_has_the_logits_that_it_has_alone(network: HiddenGemma, r
 
 
 def test_the_base_is_frozen_and_nothing_in_it_is_dead() -> None:
-    base = base_tensors(build_network(TINY, VOCABULARY, rank=4, alpha=4.0, seed=1))
-    assert tensors_digest(base) == "68f585d92e369d79a585303dddf8c2416f00c03c6fa56d6aca8a23e7709497b8"
+    network, digest = drawn_network(TINY.shape, VOCABULARY)
+    base = base_tensors(network)
+    assert digest == tensors_digest(base)
+    assert digest == "68f585d92e369d79a585303dddf8c2416f00c03c6fa56d6aca8a23e7709497b8"
     assert all(float(tensor.std()) > 0.03 for tensor in base.values())
 
 
 def test_the_base_does_not_depend_on_the_adapter() -> None:
-    one, other = (
-        build_network(TINY, VOCABULARY, rank, alpha=1.0, seed=seed) for rank, seed in ((2, 1), (8, 2))
+    [(_, one), (_, other)] = (
+        drawn_network(TINY.shape, VOCABULARY, rank=rank, alpha=1.0, seed=seed)
+        for rank, seed in ((2, 1), (8, 2))
     )
-    assert tensors_digest(base_tensors(one)) == tensors_digest(base_tensors(other))
+    assert one == other
 
 
 def test_a_new_adapter_changes_nothing_yet(row: Row) -> None:
     tokens, segments = (jnp.asarray(part) for part in row)
-    small = build_network(TINY, VOCABULARY, rank=2, alpha=1.0, seed=1)
-    large = build_network(TINY, VOCABULARY, rank=8, alpha=9.0, seed=2)
+    small, _ = drawn_network(TINY.shape, trained=False, rank=2, alpha=1.0)
+    large, _ = drawn_network(TINY.shape, trained=False, rank=8, alpha=9.0, seed=2)
     assert np.array_equal(logits(small, tokens, segments), logits(large, tokens, segments))
 
 
-def test_an_adapter_that_was_loaded_is_the_one_read_back(network: HiddenGemma) -> None:
-    other = build_network(TINY, VOCABULARY, rank=4, alpha=4.0, seed=9)
-    load_adapter(other, adapter_tensors(network))
-    assert tensors_digest(adapter_tensors(other)) == tensors_digest(adapter_tensors(network))
+def test_an_adapter_that_was_loaded_is_the_one_read_back() -> None:
+    trained, _ = drawn_network(TINY.shape)
+    other, _ = drawn_network(TINY.shape, trained=False, seed=9)
+    load_adapter(other, adapter_tensors(trained))
+    assert tensors_digest(adapter_tensors(other)) == tensors_digest(adapter_tensors(trained))
     assert jax.tree.all(jax.tree.map(lambda tensor: tensor.dtype == np.float32, adapter_tensors(other)))
+
+
+@SHAPES
+def test_the_digest_is_the_bases_own_whatever_the_precision_of_the_run(shape: Shape) -> None:
+    exact, exact_digest = drawn_network(shape)
+    rounded, rounded_digest = drawn_network(shape, precision="bfloat16")
+    assert exact_digest == rounded_digest
+    assert {str(leaf.dtype) for leaf in jax.tree.leaves(nnx.state(rounded, nnx.Not(nnx.LoRAParam)))} == {
+        "bfloat16"
+    }
+    assert {str(leaf.dtype) for leaf in jax.tree.leaves(nnx.state(exact))} == {"float32"}

@@ -40,6 +40,13 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
         ("held_out = 1.0", "held_out = 1.0: expected a decimal from 0 to below 1"),
         ('held_out = "0.1"', "held_out = '0.1': expected a decimal"),
         ("template = 1", "template = 1: expected a string"),
+        ('precision = "float16"', "precision = 'float16': expected float32 or bfloat16"),
+        ('quantize = "int8"', "quantize = 'int8': expected none or nf4"),
+        ("precision = true", "precision = True: expected float32 or bfloat16"),
+        ("final_rate = 1.5", "final_rate = 1.5: expected a number from 0 to 1"),
+        ("first_moment = 1.0", "first_moment = 1.0: expected a decimal from 0 to below 1"),
+        ("clip_norm = 0", "clip_norm = 0: expected a number above 0"),
+        ("rows_per_device = 0", "rows_per_device = 0: expected an integer from 1"),
         ("length = ", "not TOML"),
     ],
 )
