@@ -24,6 +24,9 @@ sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != Path(__fi
 import jax
 import jax.numpy as jnp
 import numpy as np
+from tunix.sft import peft_trainer
+
+from training.loss import token_losses
 
 SOFTCAP = 30.0
 
@@ -74,26 +77,24 @@ def _measured(options: argparse.Namespace) -> dict[str, float]:
     before = _peak_mib()
     started = time.perf_counter()
     value, gradient = compiled(hidden, embedding, tokens)
-    jax.block_until_ready((value, gradient))
+    value.block_until_ready()
+    gradient.block_until_ready()
+    memory: Any = compiled.memory_analysis()
     return {
         "seconds": time.perf_counter() - started,
         "before_mib": before,
         "peak_mib": _peak_mib() - before,
-        "temporary_mib": compiled.memory_analysis().temp_size_in_bytes / 2**20,
+        "temporary_mib": memory.temp_size_in_bytes / 2**20,
         "loss": float(value),
     }
 
 
 def _ours(hidden: jax.Array, embedding: jax.Array, tokens: jax.Array) -> jax.Array:
-    from training.loss import token_losses
-
     losses = token_losses(hidden[:, :-1], embedding, tokens[:, 1:], SOFTCAP)
     return jnp.mean(losses)
 
 
 def _stock(hidden: jax.Array, embedding: jax.Array, tokens: jax.Array) -> jax.Array:
-    from tunix.sft import peft_trainer
-
     def head(*_: Any) -> tuple[jax.Array, None]:
         return jnp.tanh(jnp.dot(hidden, embedding.T) / SOFTCAP) * SOFTCAP, None
 

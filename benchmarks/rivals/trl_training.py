@@ -2,10 +2,10 @@
 
     python rivals/trl_training.py MODEL TRACES ROWS STEPS RANK [PACKED_LENGTH]
 
-MODEL is a folder as transformers loads it. TRACES has a JSON line for each trace, ROWS × STEPS of them: `input_ids`, and
-`completion_mask` with 1 where a token is trained on. Set up as TRL's documentation does: batches padded to their longest
-trace or, with PACKED_LENGTH, packed into rows of that length. Prints one JSON object: seconds between the end of the
-first step and the end of the last, the steps between, the losses, versions.
+MODEL is a folder as transformers loads it. TRACES has a JSON line for each trace, ROWS × STEPS of them: `input_ids`,
+and `completion_mask` with 1 where a token is trained on. Set up as TRL's documentation does: batches padded to their
+longest trace or, with PACKED_LENGTH, packed into rows of that length. Prints one JSON object: seconds between the end
+of the first step and the end of the last, the steps between, the losses, versions.
 """
 
 import importlib
