@@ -1,0 +1,87 @@
+"""Several hosts that train one run together: who speaks, who writes, and what they agree on.
+
+Every host runs the same command. The first (host 0) makes the run's folder, writes everything in it but its share of
+Orbax's checkpoints, and speaks; the others read that folder, which all of them must see.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from training.errors import HostsError
+
+ADDRESS, COUNT, NUMBER = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
+
+
+def join(environment: Mapping[str, str] = os.environ) -> None:
+    """Join the other hosts when the environment names a coordinator; must come before anything else of JAX.
+
+    `JAX_COORDINATOR_ADDRESS` is host:port of the first, `JAX_NUM_PROCESSES` how many they are, `JAX_PROCESS_ID` which
+    this is, from 0. Raises `HostsError` when they can't be used, or the others don't come.
+    """
+    address = environment.get(ADDRESS)
+    if address is None:
+        return
+    try:
+        count, number = int(environment[COUNT]), int(environment[NUMBER])
+    except (KeyError, ValueError):
+        raise HostsError(
+            f"{ADDRESS} is set, and {COUNT} = {environment.get(COUNT)}, {NUMBER} = {environment.get(NUMBER)}; "
+            "set both to numbers, or neither of the three"
+        ) from None
+    try:
+        jax.distributed.initialize(address, count, number)
+    except (RuntimeError, ValueError) as error:
+        raise HostsError(f"{ADDRESS} = {address}: host {number} of {count} can't join ({error})") from error
+
+
+def first() -> bool:
+    """Whether this is the host that writes and speaks; always so where there is one."""
+    return jax.process_index() == 0
+
+
+def speaking(say: Callable[[str], None]) -> Callable[[str], None]:
+    """`say` on the first host, silence on the others."""
+    return say if first() else lambda _line: None
+
+
+@contextmanager
+def first_alone() -> Iterator[None]:
+    """The block on the first host, then on the others; they raise `HostsError` when it failed there."""
+    if jax.process_count() == 1:
+        yield
+        return
+    if not first() and not _told(went_well=False):
+        raise HostsError("the first host gave up; its message says why")
+    went_well = False
+    try:
+        yield
+        went_well = True
+    finally:
+        if first():
+            _told(went_well=went_well)
+
+
+def any_of(wish: bool) -> bool:  # noqa: FBT001 - the wish is the whole argument
+    """Whether any host wishes it; all of them get the same answer, and have to ask."""
+    if jax.process_count() == 1:
+        return wish
+    return bool(np.any(multihost_utils.process_allgather(np.asarray(wish))))
+
+
+def from_first(number: float) -> float:
+    """The first host's number, on all of them; float64, bit for bit."""
+    if jax.process_count() == 1:
+        return number
+    halves = np.frombuffer(np.float64(number).tobytes(), dtype=np.uint32)
+    told = np.asarray(multihost_utils.broadcast_one_to_all(halves), dtype=np.uint32)
+    return float(np.frombuffer(told.tobytes(), dtype=np.float64)[0])
+
+
+def _told(*, went_well: bool) -> bool:
+    """What the first host says of its own block, on all of them."""
+    return bool(multihost_utils.broadcast_one_to_all(np.asarray(went_well)))
