@@ -18,6 +18,7 @@ BLOCK_ROWS = 8_192
 
 _ARROW_TYPES = {
     "u64": pa.uint64(),
+    "f64": pa.float64(),
     "bytes16": pa.binary(16),
     "bytes128": pa.binary(128),
     "string": pa.string(),

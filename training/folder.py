@@ -1,21 +1,35 @@
-"""The folder of a run. Everything that a run writes is in it.
+"""The folder of a run. Everything that a run writes is in it, and nothing else is needed to go on with it.
 
 ```
-RUN/run.json              what was trained on what, status "running" or "finished"; replaced atomically
+RUN/run.json              what was trained on what, and how far (`status`); replaced atomically, says its own digest
 RUN/plan.parquet          the plan (training/plan.py)
 RUN/held_out.parquet      the batches of the held-out traces
 RUN/keys.parquet          the row keys of the manifest, in its order (manifests/row_keys.py)
 RUN/ancestors.parquet     the row keys that the runs before this one consumed
-RUN/metrics.jsonl         a line a step, written before the step's checkpoint
-RUN/checkpoints/<step>/   the newest two
-RUN/adapter/adapter.safetensors
+RUN/tokenizer.model       a copy of the tokenizer
+RUN/tokens.arrow, .json   the tokens of all traces (training/token_cache.py)
+RUN/metrics.jsonl         a line a step, written before the step's checkpoint; metrics.parquet is made of it
+RUN/pace.jsonl, samples.jsonl, tensorboard/   for people who watch (training/watch); no result hangs on them
+RUN/checkpoints/<step>/   the newest two (training/checkpoints.py)
+RUN/damaged/<step>/       checkpoints that could not be restored
+RUN/adapter/adapter.safetensors   once the run is stopped or finished
 ```
+
+`run.json` has the SHA-256 of the files that never change (`files`). Its `status`:
+
+running    a process trains, or was killed while it did; the same command goes on from the newest checkpoint
+stopped    ended on an update's boundary, by a budget or a signal: adapter exported, more to do
+finished   the schedule has ended
+
+Nothing of a path, a host or a user of the machine is in it.
 """
 
+import errno
 import fcntl
+import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,10 +41,15 @@ from manifests import disk
 from training.errors import RunFolderError
 from training.tensors import Tensor, read_tensors, tensors_digest
 
-FORMAT = 1
+FORMAT = 2
 RECORD = "run.json"
+RECORD_MOST = 1 << 26  # bytes
+DIGEST = (
+    "digest"  # the record's own: SHA-256 of the JSON of all its other keys, sorted, in ASCII without spaces
+)
+TOKENIZER = "tokenizer.model"
 ADAPTER = "adapter/adapter.safetensors"
-RUNNING, FINISHED = "running", "finished"
+RUNNING, STOPPED, FINISHED = "running", "stopped", "finished"
 REQUEST = ("manifest", "tokenizer", "model", "settings", "continued_from")
 
 Record = dict[str, Any]
@@ -52,7 +71,8 @@ def open_run(path: Path, request: Mapping[str, object]) -> Record | None:
 def read_record(path: Path) -> Record:
     """The `run.json` of the run in `path`. Raises `RunFolderError` when there is none, or one of another format."""
     try:
-        record = json.loads((path / RECORD).read_bytes())
+        with (path / RECORD).open("rb") as file:
+            record = json.loads(file.read(RECORD_MOST))
     except FileNotFoundError:
         what = f"no {RECORD} in it, and not empty" if path.is_dir() else "there is no such folder"
         raise RunFolderError(f"{path}: not a run ({what}); take another folder") from None
@@ -61,6 +81,11 @@ def read_record(path: Path) -> Record:
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise RunFolderError(
             f"{path / RECORD}: not a record of format {FORMAT}; take another folder, or the version that wrote it"
+        )
+    digest = record.pop(DIGEST, None)
+    if (observed := _digest(record)) != digest:
+        raise RunFolderError(
+            f"{path / RECORD}: damaged or edited (SHA-256 {observed}, it says {digest}); bring back the file as it was"
         )
     return record
 
@@ -76,27 +101,57 @@ def check_same(path: Path, recorded: Mapping[str, object], asked: Mapping[str, o
             )
 
 
-def create_run(path: Path, record: Record, tables: Mapping[str, pa.Table]) -> Record:
-    """Make the folder of a new run, whole or not at all. The record returned has the SHA-256 of each table's file."""
-    with disk.staging(path.absolute().parent) as staged:
-        files = {}
+def create_run(
+    path: Path,
+    record: Record,
+    tables: Mapping[str, pa.Table],
+    tokenizer: bytes,
+    moved: Sequence[Path] = (),
+) -> Record:
+    """Make the folder of a new run, whole or not at all. The record returned has the SHA-256 of the files it names.
+
+    The files of `moved`, which lie on the same disk, are moved into it. Raises `RunFolderError` when `path` is no place
+    for a run, `StoreError` (of manifests) when it can't be written.
+    """
+    with disk.writing(path), disk.staging(path.absolute().parent) as staged:
         for name, table in tables.items():
             pq.write_table(table, staged / name, compression="zstd", write_page_checksum=True)
-            files[name] = disk.sha256_file(staged / name)[1]
+        disk.write_file(staged / TOKENIZER, tokenizer)
+        files = {name: disk.sha256_file(staged / name)[1] for name in (*tables, TOKENIZER)}
+        for file in moved:
+            file.rename(staged / file.name)
         record = {**record, "files": files}
-        disk.write_file(staged / RECORD, _encoded(record))
-        if not disk.move_into_place(staged, path.absolute()):
-            raise RunFolderError(f"{path}: filled by somebody else meanwhile; take another --out")
+        disk.write_file(staged / RECORD, encoded(record))
+        put_in_place(staged, path)
     return record
+
+
+def put_in_place(staged: Path, path: Path) -> None:
+    """Give a staged run its name. Raises `RunFolderError` when the name is taken, or a disk of its own."""
+    try:
+        moved = disk.move_into_place(staged, path.absolute())
+    except OSError as error:
+        if error.errno not in {errno.EBUSY, errno.EXDEV}:
+            raise
+        raise RunFolderError(
+            f"{path}: another disk is mounted there; take a folder in it as --out"
+        ) from error
+    if not moved:
+        raise RunFolderError(f"{path}: filled by somebody else meanwhile; take another --out")
 
 
 def write_record(path: Path, record: Record) -> None:
     """Replace the record of a run, atomically."""
-    disk.replace_file(path / RECORD, _encoded(record))
+    disk.replace_file(path / RECORD, encoded(record))
 
 
-def read_table(path: Path, record: Record, name: str) -> pa.Table:
-    """A table of a run, checked against its record. Raises `RunFolderError` when it is missing or another."""
+def encoded(record: Record) -> bytes:
+    """The bytes of a `run.json`."""
+    return json.dumps({**record, DIGEST: _digest(record)}, indent=2).encode() + b"\n"
+
+
+def check_file(path: Path, record: Record, name: str) -> Path:
+    """The path of a file that a record has the SHA-256 of. Raises `RunFolderError` when it is missing or another."""
     files = record.get("files")
     expected = files.get(name) if isinstance(files, dict) else None
     try:
@@ -109,11 +164,16 @@ def read_table(path: Path, record: Record, name: str) -> pa.Table:
         raise RunFolderError(
             f"{path / name}: SHA-256 {observed}, {RECORD} says {expected}; the run is damaged"
         )
-    return pq.read_table(path / name)
+    return path / name
+
+
+def read_table(path: Path, record: Record, name: str) -> pa.Table:
+    """A table of a run, checked as `check_file` does."""
+    return pq.read_table(check_file(path, record, name))
 
 
 def check_adapter(path: Path, record: Record) -> dict[str, Tensor]:
-    """The adapter of a finished run. Raises `RunFolderError` when it is missing or not the one of the record."""
+    """The adapter of a stopped or finished run. Raises `RunFolderError` when it is not the one of the record."""
     adapter = read_tensors(path / ADAPTER)
     if (digest := tensors_digest(adapter)) != record.get("adapter_digest"):
         raise RunFolderError(
@@ -139,8 +199,9 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _encoded(record: Record) -> bytes:
-    return json.dumps(record, indent=2).encode() + b"\n"
+def _digest(record: Record) -> str:
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _flat(part: Mapping[str, object], prefix: str = "") -> dict[str, object]:

@@ -18,10 +18,10 @@ from tunix.models.gemma import model as gemma2
 from tunix.models.gemma3 import model as gemma3
 
 from training.models import GEMMA2, Shape
+from training.quantization import CODES, SCALES, lora_rules, quantize
 from training.settings import Settings
 from training.tensors import Digest, Tensor, draw_uniform
 
-LORA_MODULES = ".*q_einsum|.*kv_einsum|.*attn_vec_einsum|.*gate_proj|.*up_proj|.*down_proj"
 NORM_DEVIATION = 0.1
 
 Cache: TypeAlias = dict[str, dict[str, jax.Array]]
@@ -111,20 +111,26 @@ def build_network(shape: Shape, base: Base, settings: Settings) -> tuple[Network
     """The model with its base, and a new adapter (A drawn with the settings' seed, B zero); and the base's digest.
 
     Of `settings` count rank, alpha, seed, precision and quantize. The digest is `tensors_digest` of the base as the
-    folder has it, before any rounding to the precision of the run.
+    folder has it, before any rounding to the precision of the run, and before it is quantized.
     """
     graph, state = nnx.split(nnx.eval_shape(lambda: _adapted(shape, base.vocabulary, settings)))
     digest = Digest()
     variables = {tensor_name(path): variable for path, variable in nnx.to_flat_state(state)}
-    for name in sorted(variables, key=str.encode):
-        variable = variables[name]
+    for name in sorted({name.removesuffix(CODES).removesuffix(SCALES) for name in variables}, key=str.encode):
+        variable = variables.get(name) or variables[name + CODES]
         wanted = variable.get_value().shape
         if isinstance(variable, nnx.LoRAParam):
             variable.set_value(jnp.asarray(adapter_start(settings.seed, name, wanted)))
-        else:
-            tensor = base.tensor(name, wanted)
-            digest.add(name, tensor)
+            continue
+        tensor = base.tensor(name, wanted)
+        digest.add(name, tensor)
+        if name in variables:
             variable.set_value(jnp.asarray(tensor, dtype=settings.precision))
+        else:
+            scale = variables[name + SCALES]
+            codes, scales = quantize(tensor, scale.get_value().shape, settings.precision)
+            variable.set_value(codes)
+            scale.set_value(scales)
     network: Network = nnx.merge(graph, state)
     return network, digest.hex()
 
@@ -132,12 +138,12 @@ def build_network(shape: Shape, base: Base, settings: Settings) -> tuple[Network
 def _adapted(shape: Shape, vocabulary: int, settings: Settings) -> Network:
     config = model_config(shape, vocabulary)
     kind = HiddenGemma2 if shape.family == GEMMA2 else HiddenGemma3
-    network = kind(config, rngs=nnx.Rngs(0))
-    provider = qwix.LoraProvider(module_path=LORA_MODULES, rank=settings.rank, alpha=settings.alpha)
-    result: Network = qwix.apply_lora_to_model(
-        network, provider, rngs=nnx.Rngs(0), **network.get_model_input()
-    )
-    return result
+    network: Network = kind(config, rngs=nnx.Rngs(0))
+    provider = qwix.LoraProvider(lora_rules(shape, settings))
+    # The call that quantizes a linear layer gives it no adapter (qwix 0.1.8): the next one does.
+    for _ in range(1 if settings.quantize == "none" else 2):
+        network = qwix.apply_lora_to_model(network, provider, rngs=nnx.Rngs(0), **network.get_model_input())
+    return network
 
 
 class DrawnBase:

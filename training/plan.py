@@ -13,9 +13,9 @@ sample       place of the trace in the manifest, from 1
 loss_start   place in the row, from 0, of the first token that is trained on
 loss_end     place in the row, from 0, behind the last one
 
-Traces held out are in a table of the same form; its "steps" are the batches of an evaluation. The plan's id is the
-SHA-256 of the canonical JSON (manifests/FORMAT.md, section 6) of format, inputs, packer and both tables' rows/v1
-digests.
+Traces held out (training/held_out.py) are in a table of the same form; its "steps" are the batches of an evaluation.
+The plan's id is the SHA-256 of the canonical JSON (manifests/FORMAT.md, section 6) of format, inputs, the names of the
+packer and of the rule for holding out, and both tables' rows/v1 digests.
 """
 
 import hashlib
@@ -33,13 +33,12 @@ import pyarrow as pa
 from manifests.canonical import canonical_bytes
 from manifests.tables import TableForm, table_digest, table_of
 from training.errors import PlanError
+from training.held_out import RULE, held_out
 from training.packing import PACKER, PackedRow, pack
+from training.templates import Fault
 
 PLAN = TableForm("plan", "step:u64,row:u64,offset:u64,length:u64,sample:u64,loss_start:u64,loss_end:u64")
-FORMAT = 1
-HELD_OUT_MOST = 64  # contents
-
-_KEY_RANGE = 2**64
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -59,17 +58,27 @@ class PlanInputs:
 
 @dataclass(frozen=True)
 class TraceSizes:
-    """What a plan knows of each trace, in the manifest's order.
+    """What a plan knows of each trace, in the manifest's order; each array has an entry a trace.
 
-    Its tokens, the span of them that is trained on, content key, source, and whether it forges a turn.
+    lengths       tokens
+    loss_starts   place of the first token that is trained on
+    loss_ends     place behind the last one
+    faults        why it is not trained on, `training.templates.Fault`
+    contents      content keys, [traces, 16]
+    sources       places in `names`, which has the names of the sources
     """
 
     lengths: npt.NDArray[np.int64]
     loss_starts: npt.NDArray[np.int64]
     loss_ends: npt.NDArray[np.int64]
-    contents: Sequence[bytes]
-    sources: Sequence[str]
-    forges_turn: npt.NDArray[np.bool_]
+    faults: npt.NDArray[np.uint8]
+    contents: npt.NDArray[np.uint8]
+    sources: npt.NDArray[np.int32]
+    names: tuple[str, ...]
+
+    def source_of(self, sample: int) -> str:
+        """The source of the trace at a place in the manifest, from 1."""
+        return self.names[int(self.sources[sample - 1])]
 
 
 @dataclass(frozen=True)
@@ -83,15 +92,21 @@ class Left:
 
 @dataclass(frozen=True)
 class Plan:
-    """The batches of a run, those of its held-out traces, and what was left out and why."""
+    """The batches of a run, those of its held-out traces, and what was left out and why.
+
+    A trace stands under the first reason that holds: a forged turn, a broken format, a length over the plan's. Of all
+    others, `traces` with `tokens` are trained on in an epoch; `trained_tokens` of them carry a loss.
+    """
 
     inputs: PlanInputs
     table: pa.Table
     held_out: pa.Table
     over_length: tuple[Left, ...]
     forged_turn: tuple[Left, ...]
+    broken_format: tuple[Left, ...]
     traces: int
     tokens: int
+    trained_tokens: int
 
     @cached_property
     def id(self) -> str:
@@ -101,6 +116,7 @@ class Plan:
             "format": FORMAT,
             "inputs": asdict(self.inputs),
             "packer": PACKER,
+            "held_out_rule": RULE,
             "plan_digest": digests[0],
             "held_out_digest": digests[1],
         }
@@ -124,8 +140,12 @@ class Plan:
     @property
     def fill(self) -> float:
         """Share of the batches' places that hold a token."""
-        used = int(self.table.column("length").to_numpy().sum())
-        return used / (self.steps * self.inputs.batch * self.inputs.length)
+        return self.tokens_a_step / (self.inputs.batch * self.inputs.length)
+
+    @property
+    def tokens_a_step(self) -> float:
+        """Tokens of a batch that are not padding, on average."""
+        return int(self.table.column("length").to_numpy().sum()) / self.steps
 
 
 class Batches:
@@ -150,46 +170,38 @@ class Batches:
 
 def build_plan(inputs: PlanInputs, sizes: TraceSizes) -> Plan:
     """Lay out the batches. Raises `PlanError` when no trace is left to train on."""
-    too_long = (sizes.lengths > inputs.length) & ~sizes.forges_turn
-    usable = [int(sample) for sample in np.flatnonzero(~too_long & ~sizes.forges_turn)]
-    held = held_out_samples(usable, sizes.contents, Fraction(inputs.held_out), inputs.seed)
-    trained = [sample for sample in usable if sample not in held]
-    if not trained:
+    whole = sizes.faults == Fault.NONE
+    too_long = whole & (sizes.lengths > inputs.length)
+    usable = np.flatnonzero(whole & ~too_long)
+    if not len(usable):
+        forged, broken = (int((sizes.faults == fault).sum()) for fault in list(Fault)[1:])
         raise PlanError(
             f"manifest {inputs.manifest[:12]}: no trace left to train on: {len(sizes.lengths)} traces, "
-            f"{int(too_long.sum())} longer than {inputs.length} tokens, {int(sizes.forges_turn.sum())} with a turn "
-            f"marker in their text, {len(held)} held out; use a larger length or a smaller share held out"
+            f"{int(too_long.sum())} longer than {inputs.length} tokens, {forged} with a turn marker in their text, "
+            f"{broken} with a tag of the template in it; use a larger length, or another manifest"
         )
-    rows = _rows_of_epochs(inputs, sizes, trained)
+    held = held_out(usable, sizes.contents, sizes.sources, Fraction(inputs.held_out), inputs.seed)
+    trained = np.setdiff1d(usable, held, assume_unique=True)
+    rows = _rows_of_epochs(inputs, sizes, trained.tolist())
     return Plan(
         inputs=inputs,
         table=_table(rows, sizes, inputs.batch),
-        held_out=_table(pack(sorted(held), sizes.lengths, inputs.length), sizes, inputs.batch),
+        held_out=evaluation_table(held, sizes, inputs.length, inputs.batch),
         over_length=_left(too_long, sizes),
-        forged_turn=_left(sizes.forges_turn, sizes),
+        forged_turn=_left(sizes.faults == Fault.FORGED_TURN, sizes),
+        broken_format=_left(sizes.faults == Fault.BROKEN_FORMAT, sizes),
         traces=len(trained),
         tokens=int(sizes.lengths[trained].sum()),
+        trained_tokens=int((sizes.loss_ends - sizes.loss_starts)[trained].sum()),
     )
 
 
-def held_out_samples(
-    samples: Sequence[int], contents: Sequence[bytes], share: Fraction, seed: int
-) -> set[int]:
-    """The samples whose keyed content falls below `share`; at least the lowest when it is above 0, at most 64 contents.
-
-    The key is the first 8 bytes of SHA-256("held-out/1" ‖ u64(seed) ‖ content), so equal contents stay on one side.
-    More than 64 would cost an evaluation more than they add to what it tells.
-    """
-    if share == 0 or not samples:
-        return set()
-    prefix = b"held-out/1" + seed.to_bytes(8, "little")
-    keys = {sample: _key(prefix + contents[sample]) for sample in samples}
-    lowest = sorted(set(keys.values()))[:HELD_OUT_MOST]
-    held = {key for key in lowest if key < share * _KEY_RANGE} or {lowest[0]}
-    return {sample for sample, key in keys.items() if key in held}
+def evaluation_table(samples: npt.NDArray[np.int64], sizes: TraceSizes, length: int, batch: int) -> pa.Table:
+    """A plan table that has each of these traces (places from 0, ascending; none longer than `length`) once."""
+    return _table(pack(samples.tolist(), sizes.lengths, length), sizes, batch)
 
 
-def epoch_order(samples: Sequence[int], contents: Sequence[bytes], epoch: int, seed: int) -> list[int]:
+def epoch_order(samples: Sequence[int], contents: npt.NDArray[np.uint8], epoch: int, seed: int) -> list[int]:
     """The order of an epoch, counted from 1.
 
     The first has the manifest's own; a later one goes by SHA-256("epoch/1" ‖ u64(seed) ‖ u64(epoch) ‖ content).
@@ -197,11 +209,9 @@ def epoch_order(samples: Sequence[int], contents: Sequence[bytes], epoch: int, s
     if epoch == 1:
         return list(samples)
     prefix = b"epoch/1" + seed.to_bytes(8, "little") + epoch.to_bytes(8, "little")
-    return sorted(samples, key=lambda sample: (hashlib.sha256(prefix + contents[sample]).digest(), sample))
-
-
-def _key(data: bytes) -> int:
-    return int.from_bytes(hashlib.sha256(data).digest()[:8], "big")
+    return sorted(
+        samples, key=lambda sample: (hashlib.sha256(prefix + contents[sample].tobytes()).digest(), sample)
+    )
 
 
 def _rows_of_epochs(inputs: PlanInputs, sizes: TraceSizes, trained: Sequence[int]) -> list[PackedRow]:
@@ -241,9 +251,10 @@ def _table(rows: Sequence[PackedRow], sizes: TraceSizes, batch: int) -> pa.Table
 
 def _left(chosen: npt.NDArray[np.bool_], sizes: TraceSizes) -> tuple[Left, ...]:
     """The chosen traces by source, sources in the order of their first trace."""
-    totals: dict[str, list[int]] = {}
-    for sample in np.flatnonzero(chosen):
-        total = totals.setdefault(sizes.sources[int(sample)], [0, 0])
-        total[0] += 1
-        total[1] += int(sizes.lengths[sample])
-    return tuple(Left(source, traces, tokens) for source, (traces, tokens) in totals.items())
+    of_chosen, lengths = sizes.sources[chosen], sizes.lengths[chosen]
+    sources, firsts = np.unique(of_chosen, return_index=True)
+    return tuple(
+        Left(sizes.names[source], int(mask.sum()), int(lengths[mask].sum()))
+        for source in sources[np.argsort(firsts)]
+        for mask in [of_chosen == source]
+    )

@@ -1,89 +1,82 @@
 """The flow of a training: resolve → verify → encode → plan → model → train → export → record."""
 
-import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from dataclasses import asdict
 from pathlib import Path
 
 import jax
+import pyarrow as pa
+from flax import nnx
 
+from manifests import disk
 from manifests.manifest import Manifest
 from manifests.row_keys import row_keys
-from manifests.store import Store
-from training import folder, parent
+from training import folder, handover, outcome, parent, sessions
+from training.boundary import BUDGET, Boundary
+from training.budget import Timing, duration
 from training.devices import Devices
+from training.errors import SettingsError
 from training.evaluation import Evaluator, HeldOut
 from training.folder import Record
-from training.metrics import StepMetrics, read_metrics
-from training.models import Model
-from training.network import Base, DrawnBase, Network, adapter_tensors, build_network, load_adapter
+from training.interruption import Interruption
+from training.metrics import METRICS, StepMetrics, read_metrics, write_metrics_table
+from training.network import Base, Network, adapter_tensors, build_network, load_adapter
 from training.parent import ParentRun
 from training.plan import Batches
-from training.prepare import QUIET_SECONDS, Prepared, prepare
-from training.schedule import schedule_of
-from training.settings import Settings
+from training.prepare import Prepared, prepare
+from training.request import RunRequest, asked, fixed, inherited, provenance
+from training.schedule import Schedule, schedule_of
 from training.tensors import tensors_digest, write_tensors
-from training.tokenizer import Tokenizer
+from training.token_cache import TOKENS, TOKENS_PROOF
 from training.traces import Batch, assemble_batch
-from training.trainer import METRICS, Course, Trainer
+from training.trainer import Course, Trainer
+from training.watch.start import watcher_of
+from training.watch.watcher import Watcher
+from training.weights.folder import base_of
 
-VOCABULARY_MULTIPLE = 128  # of the rows of a drawn embedding
-LIBRARIES = (
-    "jax",
-    "jaxlib",
-    "flax",
-    "google-tunix",
-    "qwix",
-    "optax",
-    "orbax-checkpoint",
-    "sentencepiece",
-    "numpy",
-)
+STATE_PARTS = 3  # of a checkpoint: the adapter and its two moments
 
 
-@dataclass(frozen=True)
-class RunRequest:
-    """What to train on what. `store` holds the manifest that `reference` names; `out` is the run's folder."""
-
-    store: Store
-    reference: str
-    tokenizer: Tokenizer
-    model: Model
-    settings: Settings
-    out: Path
-    continue_from: Path | None
-
-
-def train_adapter(request: RunRequest, say: Callable[[str], None]) -> Record:
+def train_adapter(
+    request: RunRequest, say: Callable[[str], None], interruption: Interruption | None = None
+) -> Record:
     """Train, or go on with what `request.out` holds, or return at once what is finished there; the run's record.
+
+    A run ends with its schedule (`status` "finished"), or before that on an update's boundary, when its budget is used
+    up or `interruption` asks for it ("stopped"). Either way its adapter is exported.
 
     Raises `TrainingError`s, and those of `manifests` for a manifest or dataset that can't be used.
     """
     with ExitStack() as resources:
         manifest = request.store.manifest(request.reference)
         ancestor = None if request.continue_from is None else parent.open_parent(request.continue_from)
-        asked = _asked(request, manifest, ancestor)
-        if request.out.is_dir():
-            resources.enter_context(folder.locked(request.out))
-        record = folder.open_run(request.out, asked)
+        wanted = asked(request, manifest, ancestor)
+        record = _open(request, wanted, resources, say)
         if record is not None and record["status"] == folder.FINISHED:
             folder.check_adapter(request.out, record)
             say(f"{request.out}: finished before, nothing to do")
+            outcome.say_ended(record, say)
             return record
+        parent.say_lineage(ancestor, manifest, say)
         keys = row_keys(manifest)
+        overlap = _overlap(request, manifest, ancestor, keys, say)
         if ancestor is not None:
-            parent.refuse_overlap(ancestor, manifest.id, keys)
+            parent.check_inherited(ancestor, inherited(request))
 
-        prepared = prepare(request.store, manifest, request.tokenizer, request.settings, say)
-        network, base_digest = _start(request, ancestor)
-        fixed = _fixed(request, manifest, prepared, base_digest)
+        base = base_of(
+            request.model, request.base, request.tokenizer.vocabulary
+        )  # tells at once what is wrong
+        # A new run's tokens wait beside its place: its folder appears whole, with them in it.
+        place = request.out
+        if record is None:
+            place = resources.enter_context(disk.staging(request.out.absolute().parent))
+        prepared = prepare(request.store, manifest, request.tokenizer, request.settings, place, say)
+        network, base_digest = _start(request, base, ancestor)
         if ancestor is not None:
-            parent.check_inherited(
-                ancestor, {**asked, "base_digest": fixed["base_digest"], **_adapter_shape(request)}
-            )
+            parent.check_inherited(ancestor, {"base_digest": base_digest})
+        follows = fixed(request, manifest, prepared.plan, base_digest)
 
         if record is None:
             tables = {
@@ -92,109 +85,113 @@ def train_adapter(request: RunRequest, say: Callable[[str], None]) -> Record:
                 "keys.parquet": keys,
                 "ancestors.parquet": keys.slice(0, 0) if ancestor is None else ancestor.consumed,
             }
-            told = {"manifest_name": manifest.name, **_environment()}
-            record = folder.create_run(request.out, {**asked, **fixed, **told}, tables)
+            told: Record = {
+                "manifest_name": manifest.name,
+                "overlap": overlap,
+                "schedule": None if request.budget else {"steps": prepared.plan.steps, "laid_at": 0},
+                "sessions": [],
+                "status": folder.RUNNING,
+            }
+            tokens = [place / TOKENS, place / TOKENS_PROOF]
+            record = folder.create_run(
+                request.out, {**wanted, **follows, **told}, tables, request.tokenizer.model, tokens
+            )
             resources.enter_context(folder.locked(request.out))
         else:
-            folder.check_same(request.out, {key: record.get(key) for key in fixed}, fixed)
-
-        devices = Devices(request.settings, say)
-        held_out = _held_out(request, prepared, devices)
-        course = _course(request, prepared, held_out, say)
-        trainer = Trainer(
-            network, request.settings, devices, course, request.out, _provenance(request, fixed), say
-        )
-        record = {**record, "resumed_from": trainer.resumed_from}
-        if trainer.resumed_from:
-            say(f"going on from step {trainer.resumed_from}")
-            _say_moved(record, say)
-        if record.get("held_out_first") is None and trainer.resumed_from == 0:
-            record["held_out_first"] = _as_record(held_out(trainer.model))
-        folder.write_record(request.out, record)
-        trainer.run()
-        record["held_out_last"] = _as_record(held_out(trainer.model))
-        return _export(request.out, record, trainer.model, _provenance(request, fixed))
+            folder.check_same(request.out, {key: record.get(key) for key in follows}, follows)
+        return _train(request, record, prepared, network, interruption or Interruption(), say)
 
 
-def _asked(request: RunRequest, manifest: Manifest, ancestor: ParentRun | None) -> Record:
-    return {
-        "manifest": manifest.id,
-        "tokenizer": request.tokenizer.digest,
-        "model": request.model.name,
-        "settings": asdict(request.settings),
-        "continued_from": None if ancestor is None else ancestor.lineage,
-    }
+def _open(
+    request: RunRequest, wanted: Record, resources: ExitStack, say: Callable[[str], None]
+) -> Record | None:
+    """The record of the run in `out`, locked until the end; None when there is none yet."""
+    if there := request.out.is_dir():
+        resources.enter_context(folder.locked(request.out))
+    if request.resume_from is not None:
+        taken = handover.take_over(request.resume_from, request.out, wanted, say)
+        if taken or not there:
+            resources.enter_context(folder.locked(request.out))
+    return folder.open_run(request.out, wanted)
 
 
-def _adapter_shape(request: RunRequest) -> Record:
-    return {"settings.rank": request.settings.rank, "settings.alpha": request.settings.alpha}
+def _overlap(
+    request: RunRequest,
+    manifest: Manifest,
+    ancestor: ParentRun | None,
+    keys: pa.Table,
+    say: Callable[[str], None],
+) -> Record | None:
+    """What the manifest repeats of what was consumed, where that is allowed: for the record."""
+    if ancestor is None:
+        return None
+    overlap = parent.overlap_with(ancestor, keys)
+    if not request.allow_overlap:
+        parent.refuse_overlap(ancestor, manifest.id, overlap)
+        return None
+    say(f"manifest {manifest.id[:12]} and what {ancestor.path} trained on, overlap allowed: {overlap}")
+    return overlap.record
 
 
-def _start(request: RunRequest, ancestor: ParentRun | None) -> tuple[Network, str]:
+def _start(request: RunRequest, base: Base, ancestor: ParentRun | None) -> tuple[Network, str]:
     """The network that the run begins with, and the digest of its base."""
-    network, base_digest = build_network(request.model.shape, _base(request), request.settings)
+    network, base_digest = build_network(request.model.shape, base, request.settings)
     if ancestor is not None:
         load_adapter(network, ancestor.adapter)
     return network, base_digest
 
 
-def _base(request: RunRequest) -> Base:
-    if request.model.base_seed is None:
-        raise NotImplementedError
-    rows = -(-request.tokenizer.vocabulary // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
-    return DrawnBase(request.model.base_seed, rows)
+def _train(
+    request: RunRequest,
+    record: Record,
+    prepared: Prepared,
+    network: Network,
+    interruption: Interruption,
+    say: Callable[[str], None],
+) -> Record:
+    """Train from where the run stands, to its end or until it is to stop; its record."""
+    out, settings, budget, plan = request.out, request.settings, request.budget, prepared.plan
 
+    def lay(schedule: Schedule) -> None:
+        record["schedule"] = {"steps": schedule.steps, "laid_at": schedule.laid_at}
+        folder.write_record(out, record)
 
-def _fixed(request: RunRequest, manifest: Manifest, prepared: Prepared, base_digest: str) -> Record:
-    """What follows from the request, and must come out the same when a run is resumed."""
-    plan = prepared.plan
-    return {
-        "format": folder.FORMAT,
-        "content_digest": manifest.content_digest,
-        "plan": plan.id,
-        "vocabulary": request.tokenizer.vocabulary,
-        "base_seed": request.model.base_seed,
-        "base_digest": base_digest,
-        "traces": plan.traces,
-        "tokens": plan.tokens,
-        "fill": round(plan.fill, 4),
-        "steps": plan.steps,
-        "held_out_traces": plan.held_out.num_rows,
-        "over_length": [asdict(left) for left in plan.over_length],
-        "forged_turn": [asdict(left) for left in plan.forged_turn],
-    }
+    adapter_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(nnx.state(network, nnx.LoRAParam)))
+    timing = Timing(time.monotonic if budget is None else budget.elapsed, STATE_PARTS * adapter_bytes)
+    schedule = schedule_of(settings, **(record["schedule"] or {"steps": None}))
+    boundary = Boundary(plan.steps, settings, schedule, budget, timing, interruption.asked, lay, say)
+    devices = Devices(settings, say)
+    held_out = _held_out(request, prepared, devices, timing)
+    watcher = watcher_of(
+        out, request.model, settings, prepared, request.tokenizer, devices.count, lambda: boundary.goal, say
+    )
+    course = _course(request, prepared, watcher.held_out(held_out), boundary, interruption, watcher)
+    trainer = Trainer(network, settings, devices, course, out, provenance(record), say)
 
-
-def _provenance(request: RunRequest, fixed: Record) -> dict[str, str]:
-    """What every checkpoint and adapter of the run says of itself."""
-    return {
-        "manifest": str(request.store.manifest(request.reference).id),
-        "plan": str(fixed["plan"]),
-        "tokenizer": request.tokenizer.digest,
-        "template": request.settings.template,
-        "base": str(fixed["base_digest"]),
-    }
-
-
-def _environment() -> Record:
-    devices = jax.devices()
-    return {
-        "status": folder.RUNNING,
-        "versions": {library: version(library) for library in LIBRARIES},
-        "device": devices[0].device_kind,
-        "device_count": len(devices),
-    }
-
-
-def _say_moved(record: Record, say: Callable[[str], None]) -> None:
-    """Same bits are promised for the same libraries and devices only: say so when they are others."""
-    now = _environment()
-    for key in ("versions", "device", "device_count"):
-        if record.get(key) != now[key]:
-            say(
-                f"{key} changed since the run began: from here the weights may differ "
-                "from an undisturbed run's by rounding"
-            )
+    start = trainer.resumed_from
+    record = outcome.begun_record(record, start, sessions.environment(), say)
+    if start == 0 or budget is not None:  # a budget has to know how long an evaluation takes
+        before = _as_record(held_out(trainer.model))
+        if start == 0:
+            record["held_out_first"] = before
+    folder.write_record(out, record)
+    boundary.begin(start)
+    if start == 0 and boundary.stop():
+        if budget is None or boundary.ended != BUDGET:
+            raise KeyboardInterrupt
+        raise SettingsError(
+            f"--budget {duration(budget.seconds)}: used up before the first step; "
+            "the same command with more of it goes on"
+        )
+    with watcher.watching(trainer.model, start):
+        done = trainer.run()
+    if boundary.schedule.steps is None and done >= plan.steps:
+        lay(schedule_of(settings, done, done))
+    record["held_out_last"] = _as_record(held_out(trainer.model))
+    record = _exported(out, outcome.ended_record(record, plan, done, boundary), trainer.model)
+    folder.write_record(out, record)
+    outcome.say_ended(record, say)
+    return record
 
 
 def _batches(request: RunRequest, prepared: Prepared, batches: Batches) -> Callable[[int], Batch]:
@@ -206,73 +203,58 @@ def _batches(request: RunRequest, prepared: Prepared, batches: Batches) -> Calla
 
 
 def _held_out(
-    request: RunRequest, prepared: Prepared, devices: Devices
+    request: RunRequest, prepared: Prepared, devices: Devices, timing: Timing
 ) -> Callable[[Network], HeldOut | None]:
-    """Evaluates the held-out traces."""
-    batches, sources = prepared.plan.evaluation, prepared.encoded.sizes.sources
+    """Evaluates the held-out traces, and tells `timing` how long it took."""
+    batches = prepared.plan.evaluation
     evaluator = Evaluator(batches, _batches(request, prepared, batches), devices, request.settings.precision)
-    return lambda network: evaluator.held_out(network, lambda sample: sources[sample - 1])
+
+    def evaluate(network: Network) -> HeldOut | None:
+        with timing.evaluating():
+            return evaluator.held_out(network, prepared.encoded.sizes.source_of)
+
+    return evaluate
 
 
 def _course(
     request: RunRequest,
     prepared: Prepared,
     held_out: Callable[[Network], HeldOut | None],
-    say: Callable[[str], None],
+    boundary: Boundary,
+    interruption: Interruption,
+    watcher: Watcher,
 ) -> Course:
     plan = prepared.plan
+
+    def on_step(metrics: StepMetrics) -> None:
+        interruption.first_step_done()
+        boundary.computed(metrics)
+        watcher.on_step(metrics)
+
     return Course(
         steps=plan.steps,
-        batch_of=_batches(request, prepared, plan.batches),
-        rate_of=schedule_of(request.settings, plan.steps).rate,
+        batch_of=watcher.batch_of(_batches(request, prepared, plan.batches)),
+        rate_of=boundary.rate,
         held_out=held_out,
-        on_step=_Progress(plan.steps, say),
-        stop=lambda: False,
+        on_step=on_step,
+        stop=boundary.stop,
     )
-
-
-class _Progress:
-    """A line every two seconds: step, loss, useful tokens a second, time left. Times begin behind the first step."""
-
-    def __init__(self, steps: int, say: Callable[[str], None]) -> None:
-        self._of = steps
-        self._say = say
-        self._started: float | None = None
-        self._said = -math.inf
-        self._steps = self._tokens = 0
-
-    def __call__(self, metrics: StepMetrics) -> None:
-        now = time.monotonic()
-        if self._started is None:
-            self._started = now
-            rate = ""
-        else:
-            self._steps += 1
-            self._tokens += metrics.useful
-            seconds = max(now - self._started, 1e-9)
-            left = (self._of - metrics.step) * seconds / self._steps
-            rate = f", {self._tokens / seconds:,.0f} tokens/s, {left:.0f} s left"
-        if now - self._said >= QUIET_SECONDS or metrics.step == self._of:
-            self._said = now
-            self._say(f"step {metrics.step} of {self._of}, loss {metrics.loss:.4f}{rate}")
 
 
 def _as_record(held_out: HeldOut | None) -> Record | None:
     return None if held_out is None else asdict(held_out)
 
 
-def _export(out: Path, record: Record, network: Network, provenance: dict[str, str]) -> Record:
-    """Write the adapter and the finished record."""
+def _exported(out: Path, record: Record, network: Network) -> Record:
+    """Write the adapter; the record with what it says of it."""
     metrics = read_metrics(out / METRICS)
+    write_metrics_table(out)
     adapter = adapter_tensors(network)
-    write_tensors(out / folder.ADAPTER, adapter, {**provenance, "cursor": str(len(metrics))})
-    record = {
+    write_tensors(out / folder.ADAPTER, adapter, {**provenance(record), "cursor": str(record["cursor"])})
+    return {
         **record,
-        "status": folder.FINISHED,
         "first_loss": metrics[0]["loss"],
         "last_loss": metrics[-1]["loss"],
         "adapter": folder.ADAPTER,
         "adapter_digest": tensors_digest(adapter),
     }
-    folder.write_record(out, record)
-    return record

@@ -6,7 +6,7 @@ Prompt and completion are encoded apart: generation begins after `model\n` on ex
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +15,28 @@ from training.errors import SettingsError
 from training.tokenizer import Tokenizer
 
 
+class Fault(IntEnum):
+    """Why a trace, whatever its length, is not trained on.
+
+    FORGED_TURN    its own text encodes to a special: it would read as a turn that nobody took
+    BROKEN_FORMAT  its reasoning or answer holds a tag of the template: whoever splits such a completion at the tags
+                   gets other parts than the trace's, and a model trained on it learns to write what can't be split
+    """
+
+    NONE = 0
+    FORGED_TURN = 1
+    BROKEN_FORMAT = 2
+
+
 @dataclass(frozen=True)
 class Template:
-    r"""A chat template, with `completion` of a trace's reasoning and answer.
+    r"""A chat template, with `completion` of a trace's reasoning and answer, and the `tags` that stand in it.
 
     `<bos><start_of_turn>user\n{prompt}<end_of_turn>\n<start_of_turn>model\n{completion}<end_of_turn>\n`
     """
 
     name: str
+    tags: tuple[str, ...]
     completion: Callable[[str, str], str]
 
 
@@ -30,7 +44,21 @@ def _think(reasoning: str, answer: str) -> str:
     return f"<think>\n{reasoning}\n</think>\n\n{answer}"
 
 
-TEMPLATES = {template.name: template for template in (Template("gemma-think/1", _think),)}
+def _reasoning_answer(reasoning: str, answer: str) -> str:
+    return f"<reasoning>\n{reasoning}\n</reasoning>\n<answer>\n{answer}\n</answer>"
+
+
+TEMPLATES = {
+    template.name: template
+    for template in (
+        Template("gemma-think/1", ("<think>", "</think>"), _think),
+        Template(
+            "gemma-reasoning-answer/1",
+            ("<reasoning>", "</reasoning>", "<answer>", "</answer>"),
+            _reasoning_answer,
+        ),
+    )
+}
 
 
 def template_of(name: str) -> Template:
@@ -48,7 +76,12 @@ class EncodedTrace:
     ids: npt.NDArray[np.int32]
     loss_start: int
     loss_end: int
-    forges_turn: bool
+    fault: Fault
+
+
+def encode_prompts(tokenizer: Tokenizer, prompts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
+    """What training sees before each prompt's completion: the ids that generation begins with."""
+    return _openings(tokenizer, _users(tokenizer, prompts))
 
 
 def encode_traces(
@@ -58,20 +91,54 @@ def encode_traces(
     reasonings: Sequence[str],
     answers: Sequence[str],
 ) -> list[EncodedTrace]:
-    """Encode traces, given as three columns of one length.
+    """Encode traces, given as three columns of one length."""
+    users = _users(tokenizer, prompts)
+    completions = tokenizer.encode_arrays(list(map(template.completion, reasonings, answers)))
+    forged = zip(_hold_special(tokenizer, users), _hold_special(tokenizer, completions), strict=True)
+    broken = (
+        any(tag in text for tag in template.tags for text in texts)
+        for texts in zip(reasonings, answers, strict=True)
+    )
+    [newline] = tokenizer.encode_arrays(["\n"])
+    closing = np.concatenate([_ids(tokenizer.special.end_of_turn), newline])
+    columns = zip(_openings(tokenizer, users), completions, forged, broken, strict=True)
+    return [
+        EncodedTrace(
+            ids=np.concatenate([opening, completion, closing]),
+            loss_start=len(opening),
+            loss_end=len(opening) + len(completion) + 1,
+            fault=Fault.FORGED_TURN if any(its_forged) else Fault.BROKEN_FORMAT if its_broken else Fault.NONE,
+        )
+        for opening, completion, its_forged, its_broken in columns
+    ]
 
-    A trace `forges_turn` when its own text encodes to a special: it would read as a turn that nobody took.
-    """
+
+def _fault(forged: bool, broken: bool) -> Fault:  # noqa: FBT001 - two answers
+    if forged:
+        return Fault.FORGED_TURN
+    return Fault.BROKEN_FORMAT if broken else Fault.NONE
+
+
+def _users(tokenizer: Tokenizer, prompts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
+    return tokenizer.encode_arrays([f"user\n{prompt}" for prompt in prompts])
+
+
+def _openings(tokenizer: Tokenizer, users: Sequence[npt.NDArray[np.int32]]) -> list[npt.NDArray[np.int32]]:
     special = tokenizer.special
-    forbidden = set(special.ids)
-    newline, model = tokenizer.encode(["\n", "model\n"])
-    users = tokenizer.encode([f"user\n{prompt}" for prompt in prompts])
-    completions = tokenizer.encode(list(map(template.completion, reasonings, answers)))
-    traces = []
-    for user, completion in zip(users, completions, strict=True):
-        opening = [special.bos, special.start_of_turn, *user, special.end_of_turn, *newline]
-        opening += [special.start_of_turn, *model]
-        ids = np.array([*opening, *completion, special.end_of_turn, *newline], dtype=np.int32)
-        forged = not forbidden.isdisjoint(chain(user, completion))
-        traces.append(EncodedTrace(ids, len(opening), len(ids) - len(newline), forged))
-    return traces
+    newline, model = tokenizer.encode_arrays(["\n", "model\n"])
+    before = _ids(special.bos, special.start_of_turn)
+    after = np.concatenate([_ids(special.end_of_turn), newline, _ids(special.start_of_turn), model])
+    return [np.concatenate([before, user, after]) for user in users]
+
+
+def _hold_special(tokenizer: Tokenizer, encoded: Sequence[npt.NDArray[np.int32]]) -> npt.NDArray[np.bool_]:
+    """Which of these texts' ids hold a special."""
+    ends = np.cumsum([0, *(len(ids) for ids in encoded)])
+    special = np.isin(np.concatenate([_ids(), *encoded]), tokenizer.special.ids)
+    before = np.concatenate([[0], np.cumsum(special)])
+    held: npt.NDArray[np.bool_] = before[ends[1:]] > before[ends[:-1]]
+    return held
+
+
+def _ids(*ids: int) -> npt.NDArray[np.int32]:
+    return np.array(ids, dtype=np.int32)

@@ -16,6 +16,7 @@ from manifests.disk import replace_file
 from training.errors import RunFolderError
 
 Tensor = npt.NDArray[np.float32]
+DIGESTED_AT_ONCE = 1 << 24  # values widened to float32, which a whole embedding must not be
 
 
 def draw_uniform(seed: int, name: str, shape: tuple[int, ...], deviation: float) -> Tensor:
@@ -49,7 +50,10 @@ class Digest:
         numbers = (tensor.ndim, *tensor.shape)
         self._digest.update(len(encoded).to_bytes(8, "little") + encoded)
         self._digest.update(b"".join(number.to_bytes(8, "little") for number in numbers))
-        self._digest.update(np.ascontiguousarray(tensor, dtype="<f4").data)
+        rows = np.atleast_1d(tensor)
+        step = max(1, DIGESTED_AT_ONCE // max(1, math.prod(rows.shape[1:])))
+        for start in range(0, len(rows), step):
+            self._digest.update(np.ascontiguousarray(rows[start : start + step], dtype="<f4").data)
 
     def hex(self) -> str:
         """64 hex digits."""

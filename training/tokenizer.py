@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import sentencepiece
 
 from training.errors import TokenizerError
@@ -17,7 +19,7 @@ MARKERS = ("<pad>", "<bos>", "<start_of_turn>", "<end_of_turn>")
 DEMO_TOKENIZER = Path(__file__).parent / "tokenizers" / "demo.model"
 DEMO_VOCABULARY = 4096
 DEMO_DIGEST = "5ca3d0d5037d42a5c620245b1b6a89e62ecd34284bd6b823d97610e9d1b19e01"
-THREADS = 2
+ALL_CORES = -1
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,14 @@ class SpecialTokens:
 
 
 class Tokenizer:
-    """A SentencePiece model in memory. `digest` is the SHA-256 of its file, `vocabulary` the number of its pieces."""
+    """A SentencePiece model in memory.
+
+    `model` are the bytes of its file, `digest` their SHA-256, `vocabulary` is the number of its pieces.
+    """
 
     def __init__(self, model: bytes, where: str) -> None:
         """Raises `TokenizerError` when `model` is no SentencePiece model or lacks a piece of `MARKERS`."""
+        self.model = model
         self.digest = hashlib.sha256(model).hexdigest()
         self._processor = sentencepiece.SentencePieceProcessor()
         try:
@@ -70,8 +76,14 @@ class Tokenizer:
         return tokenizer
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of each text, with nothing added."""
+        return [ids.tolist() for ids in self.encode_arrays(texts)]
+
+    def encode_arrays(self, texts: Sequence[str], threads: int = ALL_CORES) -> list[npt.NDArray[np.int32]]:
         """The ids of each text, with nothing added. The number of threads does not change them."""
-        encoded: list[list[int]] = self._processor.Encode(list(texts), num_threads=THREADS)
+        encoded: list[npt.NDArray[np.int32]] = self._processor.Encode(
+            list(texts), return_type="numpy", num_threads=threads
+        )
         return encoded
 
     def decode(self, ids: Iterable[int]) -> str:

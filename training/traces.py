@@ -1,17 +1,22 @@
 """A manifest's traces as tokens, and the batches assembled from them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from manifests.manifest import Manifest
-from manifests.store import Store
+from manifests.row_keys import fixed_width_bytes
 from training.plan import TraceSizes
 from training.templates import EncodedTrace, Template, encode_traces
+from training.token_cache import SCHEMA, TokenCache
 from training.tokenizer import Tokenizer
+
+AT_ONCE = 1_024
+"""Traces that are encoded together: what memory holds of them, and enough to keep many cores busy."""
 
 
 class Batch(NamedTuple):
@@ -31,40 +36,55 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class EncodedManifest:
-    """All traces of a manifest, one behind the other: trace s has `tokens[offsets[s]:offsets[s + 1]]`."""
+    """All traces of a manifest as tokens, and what a plan knows of them."""
 
-    tokens: npt.NDArray[np.int32]
-    offsets: npt.NDArray[np.int64]
+    cache: TokenCache
     sizes: TraceSizes
 
+    def tokens(self, sample: int) -> npt.NDArray[np.int32]:
+        """The tokens of the trace at a place in the manifest, from 1."""
+        return self.cache.tokens(sample)
 
-def encode_manifest(
-    store: Store,
-    manifest: Manifest,
-    tokenizer: Tokenizer,
-    template: Template,
-    progress: Callable[[int], None],
-) -> EncodedManifest:
-    """Encode a manifest's dataset, verified block by block as it is read.
 
-    `progress` is told the traces encoded so far. Raises `MissingDatasetError`, `VerificationError` (of manifests).
+def encoded_batches(
+    blocks: Iterable[pa.Table], tokenizer: Tokenizer, template: Template, progress: Callable[[int], None]
+) -> Iterator[pa.RecordBatch]:
+    """The traces of a dataset's blocks as a token cache holds them, a thousand or so at a time.
+
+    `progress` is told the traces encoded so far.
     """
-    encoded: list[EncodedTrace] = []
-    for block in store.dataset_blocks(manifest):
-        texts = (block.column(name).to_pylist() for name in ("prompt", "reasoning", "answer"))
-        encoded.extend(encode_traces(template, tokenizer, *texts))
-        progress(len(encoded))
-    lengths = np.array([len(trace.ids) for trace in encoded], dtype=np.int64)
-    sizes = TraceSizes(
-        lengths=lengths,
-        loss_starts=np.array([trace.loss_start for trace in encoded], dtype=np.int64),
-        loss_ends=np.array([trace.loss_end for trace in encoded], dtype=np.int64),
-        contents=manifest.rows.column("content").to_pylist(),
-        sources=manifest.rows.column("source").to_pylist(),
-        forges_turn=np.array([trace.forges_turn for trace in encoded], dtype=np.bool_),
+    done = 0
+    for block in blocks:
+        for start in range(0, block.num_rows, AT_ONCE):
+            part = block.slice(start, AT_ONCE)
+            texts = (part.column(name).to_pylist() for name in ("prompt", "reasoning", "answer"))
+            yield _record_batch(encode_traces(template, tokenizer, *texts))
+            done += part.num_rows
+            progress(done)
+
+
+def encoded_manifest(manifest: Manifest, cache: TokenCache) -> EncodedManifest:
+    """The traces of a manifest from their tokens and its rows table."""
+    contents, codes, names = (
+        [np.empty((0, 16), dtype=np.uint8)],
+        list[npt.NDArray[np.int32]](),
+        dict[str, int](),
     )
-    tokens = np.concatenate([np.empty(0, dtype=np.int32), *(trace.ids for trace in encoded)])
-    return EncodedManifest(tokens, np.concatenate([[0], np.cumsum(lengths)]), sizes)
+    for block in manifest.row_blocks():
+        contents.append(fixed_width_bytes(block.column("content")))
+        sources = block.column("source").combine_chunks().dictionary_encode()
+        numbers = [names.setdefault(name, len(names)) for name in sources.dictionary.to_pylist()]
+        codes.append(np.array(numbers, dtype=np.int32)[sources.indices.to_numpy()])
+    sizes = TraceSizes(
+        lengths=cache.lengths,
+        loss_starts=cache.loss_starts,
+        loss_ends=cache.loss_ends,
+        faults=cache.faults,
+        contents=np.concatenate(contents),
+        sources=np.concatenate([np.empty(0, dtype=np.int32), *codes]),
+        names=tuple(names),
+    )
+    return EncodedManifest(cache, sizes)
 
 
 def assemble_batch(
@@ -74,12 +94,27 @@ def assemble_batch(
     tokens = np.full((rows, length), pad, dtype=np.int32)
     segments = np.zeros((rows, length), dtype=np.int32)
     trained = np.zeros((rows, length), dtype=np.float32)
-    columns = (lines[name] for name in ("row", "offset", "length", "sample", "loss_start", "loss_end"))
+    in_row = [0] * rows
+    columns = (
+        lines[name].tolist() for name in ("row", "offset", "length", "sample", "loss_start", "loss_end")
+    )
     for row, offset, size, sample, loss_start, loss_end in zip(*columns, strict=True):
-        start = encoded.offsets[sample - 1]
-        tokens[row - 1, offset : offset + size] = encoded.tokens[start : start + size]
-        segments[row - 1, offset : offset + size] = segments[row - 1].max() + 1
+        in_row[row - 1] += 1
+        tokens[row - 1, offset : offset + size] = encoded.tokens(sample)
+        segments[row - 1, offset : offset + size] = in_row[row - 1]
         trained[row - 1, loss_start:loss_end] = 1
     targets, weights = np.full_like(tokens, pad), np.zeros_like(trained)
     targets[:, :-1], weights[:, :-1] = tokens[:, 1:], trained[:, 1:]
     return Batch(tokens, segments, targets, weights)
+
+
+def _record_batch(traces: list[EncodedTrace]) -> pa.RecordBatch:
+    offsets = np.cumsum([0, *(len(trace.ids) for trace in traces)], dtype=np.int32)
+    values = np.concatenate([trace.ids for trace in traces])
+    columns = [
+        pa.ListArray.from_arrays(pa.array(offsets), pa.array(values), type=SCHEMA.field("tokens").type),
+        pa.array([trace.loss_start for trace in traces], pa.uint32()),
+        pa.array([trace.loss_end for trace in traces], pa.uint32()),
+        pa.array([trace.fault for trace in traces], pa.uint8()),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)

@@ -16,13 +16,11 @@ from tunix.sft import hooks, peft_trainer
 from training.checkpoints import Checkpoints
 from training.devices import Devices
 from training.evaluation import HeldOut
-from training.metrics import StepMetrics, append_metrics, keep_metrics
+from training.metrics import METRICS, StepMetrics, append_metrics, keep_metrics
 from training.network import Network
 from training.settings import Settings
 from training.traces import Batch
 from training.update import Inputs, Optimizer, Updated, build_optimizer, update
-
-METRICS = "metrics.jsonl"
 
 
 @dataclass(frozen=True)

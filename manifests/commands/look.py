@@ -5,13 +5,14 @@ import json
 import time
 from collections.abc import Sequence
 
-from manifests.command import Commands, Parser, default_store, print_result, say
+from manifests.command import Commands, Parser, default_store, path, print_result, say
 from manifests.describe import listing_lines, manifest_lines
 from manifests.diagnosis.faults import complaint, verification_json, verification_lines
 from manifests.diagnosis.flow import verify
 from manifests.errors import VerificationError
 from manifests.lineage import lineage, lineage_json, lineage_lines
 from manifests.listing import list_manifests
+from manifests.scores import read_scores, scores_json, scores_lines
 from manifests.store import Store
 from manifests.words import SHORT_ID
 
@@ -28,6 +29,12 @@ def add(commands: Commands, flags: Sequence[Parser]) -> None:
     show = commands.add_parser("show", parents=flags, help="what one manifest is made of, and its lineage")
     show.add_argument(
         "manifest", metavar="ID", help="an id, its beginning (8 digits or more), a name or name:version"
+    )
+    show.add_argument(
+        "--scores",
+        type=path,
+        metavar="FILE",
+        help="rank its sources by the losses that 'training score' wrote, and list the traces that stand out",
     )
     show.set_defaults(handler=_show)
 
@@ -71,6 +78,7 @@ def _show(options: argparse.Namespace) -> int:
     store = Store.open(default_store(options.store))
     manifest = store.manifest(options.manifest)
     names = [f"{version.name}:{version.number}" for version in store.versions() if version.id == manifest.id]
+    scores = None if options.scores is None else read_scores(options.scores, manifest)
     dataset = store.dataset_folder(manifest)
     tree = lineage(store, manifest)
     result = {
@@ -82,6 +90,7 @@ def _show(options: argparse.Namespace) -> int:
         "lineage": lineage_json(tree),
         "manifest": json.loads(manifest.identity.data),
         "receipt": manifest.receipt,
+        **({} if scores is None else {"scores": scores_json(scores, options.scores)}),
     }
     where = (
         f"dataset {dataset}"
@@ -89,6 +98,7 @@ def _show(options: argparse.Namespace) -> int:
         else f"dataset not here; 'curation regenerate {manifest.id[:SHORT_ID]}' rebuilds it"
     )
     lines = [*manifest_lines(manifest, names, lineage_lines(tree)), where]
+    lines += [] if scores is None else scores_lines(scores)
     print_result(result, lines, as_json=options.json)
     return 0
 

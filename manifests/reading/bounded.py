@@ -82,6 +82,18 @@ def parquet_rows(path: Path) -> int:
     return sum(group.rows for group in read_layout(path, check_regular(path)))
 
 
+def parquet_metadata(path: Path) -> dict[str, str]:
+    """What a parquet file says of itself by name, where that is text. Raises VerificationError when it is damaged."""
+    read_layout(path, check_regular(path))
+    try:
+        with pq.ParquetFile(path, **_THRIFT) as file:
+            found = file.metadata.metadata or {}
+        return {name.decode(): value.decode() for name, value in found.items()}
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise VerificationError(f"{path}: can't be read ({reason}); the file is damaged") from error
+
+
 def parquet_tables(
     path: Path, form: TableForm, limit: TextLimit, first: int = 0, groups: Sequence[int] | None = None
 ) -> Iterator[pa.Table]:

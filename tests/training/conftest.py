@@ -1,5 +1,6 @@
 """What the tests of training share: a small tokenizer, small settings, and runs."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 from manifests.store import Store
 from tests.training.helpers import Requests, publish, sums, write_traces
 from training.models import TINY
-from training.run import RunRequest, train_adapter
+from training.request import RunRequest
+from training.run import train_adapter
 from training.settings import Settings
 from training.tokenizer import Tokenizer, train_tokenizer
 
@@ -104,3 +106,21 @@ def second(tmp_path_factory: pytest.TempPathFactory, request_for: Requests, firs
     out = tmp_path_factory.mktemp("second") / "run"
     train_adapter(request_for("two", out, first, steps=3), lambda _line: None)
     return out
+
+
+@pytest.fixture
+def command_for(
+    tmp_path: Path, request_for: Requests, tokenizer_file: Path, small: Settings
+) -> Callable[..., list[str]]:
+    """The command line of the first run, or of another manifest of its store, into a folder of one's own."""
+    config = tmp_path / "small.toml"
+    changed = ("length", "batch", "rank", "alpha", "warmup", "checkpoint_every", "held_out")
+    config.write_text("".join(f"{key} = {getattr(small, key)}\n" for key in changed))
+
+    def make(out: Path, *flags: str | Path, name: str = "one") -> list[str]:
+        store = request_for(name, out).store.root
+        command = [sys.executable, "-m", "training", "run", name, "--model", "tiny", "--json"]
+        command += ["--store", str(store), "--tokenizer", str(tokenizer_file), "--config", str(config)]
+        return [*command, "--out", str(out), *map(str, flags)]
+
+    return make

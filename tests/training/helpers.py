@@ -6,16 +6,17 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from curation.build import build
 from curation.recipe_reader import parse_recipe
 from manifests.keys import Trace
 from manifests.manifest import Manifest
 from manifests.store import Store
+from training.folder import Record, read_record, write_record
 from training.models import GEMMA3, TINY, Shape
 from training.network import DrawnBase, Network, adapter_tensors, build_network, load_adapter
-from training.run import RunRequest
+from training.outcome import RESULTS
+from training.request import RunRequest
 from training.tensors import draw_uniform
 
 # A Gemma-3 small enough for tests, deep enough to have a global layer among its local ones.
@@ -72,9 +73,8 @@ def sums(count: int, seed: int = 0) -> list[Trace]:
     return traces
 
 
-def record_of(run: Path) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads((run / "run.json").read_text())
-    return record
+def record_of(run: Path) -> Record:
+    return read_record(run)
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
@@ -89,12 +89,9 @@ def unfinished(run: Path, out: Path, **changed: object) -> Path:
     """A copy of a run as it stands when it is killed behind its last checkpoint, before its record."""
     shutil.copytree(run, out)
     shutil.rmtree(out / "adapter")
-    record = {
-        key: value
-        for key, value in record_of(run).items()
-        if not key.startswith(("adapter", "first_", "last_"))
-    }
-    (out / "run.json").write_text(json.dumps({**record, "status": "running", **changed}))
+    record = {key: value for key, value in record_of(run).items() if key not in RESULTS}
+    sessions = [*record["sessions"][:-1], {**record["sessions"][-1], "to": None, "ended": None}]
+    write_record(out, {**record, "status": "running", "sessions": sessions, **changed})
     return out
 
 

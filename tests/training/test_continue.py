@@ -9,8 +9,8 @@ import pytest
 
 from tests.training.helpers import Requests, files_below, publish, record_of, sums, unfinished, write_traces
 from training.errors import OverlapError, ParentRunError, RunFolderError
-from training.run import train_adapter
 from training.metrics import read_metrics
+from training.run import train_adapter
 
 
 def test_a_manifest_that_overlaps_what_a_run_consumed_is_refused(
@@ -52,7 +52,7 @@ def test_equal_content_from_another_file_is_an_overlap(
 
 def test_continuing_starts_from_the_adapter_with_a_schedule_of_its_own(first: Path, second: Path) -> None:
     record = record_of(second)
-    assert record["held_out_first_loss"] < record_of(first)["held_out_first_loss"] - 1
+    assert record["held_out_first"]["loss"] < record_of(first)["held_out_first"]["loss"] - 1
     assert (record["steps"], record["resumed_from"]) == (3, 0)
     rates = [
         [line["learning_rate"] for line in read_metrics(run / "metrics.jsonl")] for run in (first, second)

@@ -20,7 +20,8 @@ from training.errors import OverlapError
 from training.folder import Record
 from training.models import TINY
 from training.network import adapter_start
-from training.run import RunRequest, train_adapter
+from training.request import RunRequest
+from training.run import train_adapter
 from training.tensors import read_tensors
 from training.tokenizer import Tokenizer
 
@@ -57,7 +58,7 @@ def store(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
         "name": "game24",
         "files": str(train),
         "columns": {"prompt": "prompt", "response": "completion"},
-        "tags": {"answer": ["<answer>", "</answer>"]},
+        "tags": {"reasoning": ["<think>", "</think>"], "answer": ["<answer>", "</answer>"]},
     }
     first = {"name": "first", "source": [flan, star, {**game, "rows": [1, 800]}]}
     second = {"name": "second", "source": [{**flan, "take": {"first": 300}}], "disjoint": {"from": ["first"]}}

@@ -1,28 +1,37 @@
 """What a batch is: the plan's lines filled with the dataset's tokens."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from manifests.errors import MissingDatasetError, VerificationError
+from manifests.keys import Trace
 from manifests.store import Store
-from tests.training.helpers import publish
-from training.plan import build_plan
-from training.prepare import Prepared, plan_inputs, prepare
+from tests.training.helpers import publish, sums, write_traces
+from training import traces
+from training.prepare import Prepared, prepare
 from training.settings import Settings
 from training.templates import template_of
 from training.tokenizer import Tokenizer
-from training.traces import Batch, assemble_batch, encode_manifest
+from training.traces import Batch, assemble_batch, encoded_batches
 
 
 @pytest.fixture
 def prepared(
-    store: Store, trace_file: Path, tokenizer: Tokenizer, small: Settings, say: Callable[[str], None]
+    store: Store,
+    trace_file: Path,
+    tokenizer: Tokenizer,
+    small: Settings,
+    tmp_path: Path,
+    say: Callable[[str], None],
 ) -> Prepared:
-    return prepare(store, publish(store, "one", trace_file, (1, 60)), tokenizer, small, say)
+    manifest = publish(store, "one", trace_file, (1, 60))
+    return prepare(store, manifest, tokenizer, small, tmp_path / "tokens", say)
 
 
 def batch_of(prepared: Prepared, small: Settings, step: int) -> Batch:
@@ -43,8 +52,7 @@ def test_every_token_of_every_planned_trace_is_in_the_batches_once(
         for row, offset, length, sample in zip(
             *(columns[k] for k in ("row", "offset", "length", "sample")), strict=True
         ):
-            expected = encoded.tokens[encoded.offsets[sample - 1] : encoded.offsets[sample]]
-            assert np.array_equal(batch.tokens[row - 1, offset : offset + length], expected)
+            assert np.array_equal(batch.tokens[row - 1, offset : offset + length], encoded.tokens(sample))
             segment = set(batch.segments[row - 1, offset : offset + length].tolist())
             assert len(segment) == 1
             assert not segment & {0}
@@ -82,52 +90,99 @@ def test_the_plan_of_a_manifest_is_the_same_from_any_store(
     say: Callable[[str], None],
 ) -> None:
     other = Store(tmp_path / "other", behind=())
-    again = prepare(other, publish(other, "renamed", trace_file, (1, 60)), tokenizer, small, say)
+    manifest = publish(other, "renamed", trace_file, (1, 60))
+    again = prepare(other, manifest, tokenizer, small, tmp_path / "others", say)
     assert again.plan.id == prepared.plan.id
 
 
-def test_an_over_long_trace_is_said_and_recorded(
+def test_what_is_left_out_is_said_and_recorded(
     store: Store,
-    trace_file: Path,
+    tmp_path: Path,
     tokenizer: Tokenizer,
     small: Settings,
     say: Callable[[str], None],
     said: list[str],
 ) -> None:
-    manifest = publish(store, "one", trace_file, (1, 60))
-    plan = prepare(store, manifest, tokenizer, replace(small, length=100), say).plan
-    [left] = plan.over_length
-    assert said == [f"sums: {left.traces} traces ({left.tokens:,} tokens) left out, longer than 100 tokens"]
-    assert plan.traces + plan.held_out.num_rows + left.traces == 60
+    forged = Trace("What is <end_of_turn>?", "A marker.", "It ends a turn.")
+    broken = Trace("What is this?", "It begins. </think> It goes on.", "A tag.")
+    path = write_traces(tmp_path / "traces.jsonl", [*sums(58), forged, broken])
+    manifest = publish(store, "one", path, (1, 60))
+    plan = prepare(store, manifest, tokenizer, replace(small, length=100), tmp_path / "tokens", say).plan
+    [long], [forgery], [breach] = plan.over_length, plan.forged_turn, plan.broken_format
+    assert (forgery.traces, breach.traces) == (1, 1)
+    assert said == [
+        f"sums: {long.traces} traces ({long.tokens:,} tokens) left out, longer than 100 tokens",
+        f"sums: 1 traces ({forgery.tokens} tokens) left out, a turn marker stands in their text",
+        (
+            f"sums: 1 traces ({breach.tokens} tokens) left out, a tag of gemma-think/1 stands in their reasoning or "
+            "answer (a recipe's tags take it out)"
+        ),
+    ]
+    assert plan.traces + plan.held_out.num_rows + long.traces + 2 == 60
 
 
 def test_a_manifest_without_its_dataset_is_refused(
-    store: Store, trace_file: Path, tokenizer: Tokenizer, small: Settings, say: Callable[[str], None]
+    store: Store,
+    trace_file: Path,
+    tokenizer: Tokenizer,
+    small: Settings,
+    tmp_path: Path,
+    say: Callable[[str], None],
 ) -> None:
     manifest = publish(store, "one", trace_file, (1, 60))
     folder = store.root / "datasets" / manifest.id
     folder.rename(folder.with_name("elsewhere"))
     with pytest.raises(MissingDatasetError):
-        prepare(store, manifest, tokenizer, small, say)
+        prepare(store, manifest, tokenizer, small, tmp_path / "tokens", say)
+    assert not list(tmp_path.glob("tokens/*"))
 
 
 def test_a_dataset_that_is_not_the_manifests_is_refused(
-    store: Store, trace_file: Path, tokenizer: Tokenizer, small: Settings, say: Callable[[str], None]
+    store: Store,
+    trace_file: Path,
+    tokenizer: Tokenizer,
+    small: Settings,
+    tmp_path: Path,
+    say: Callable[[str], None],
 ) -> None:
     one, two = publish(store, "one", trace_file, (1, 60)), publish(store, "two", trace_file, (2, 61))
     datasets = store.root / "datasets"
     (datasets / one.id).rename(datasets / "gone")
     (datasets / two.id).rename(datasets / one.id)
     with pytest.raises(VerificationError):
-        prepare(store, one, tokenizer, small, say)
+        prepare(store, one, tokenizer, small, tmp_path / "tokens", say)
+    assert not list(tmp_path.glob("tokens/*"))
 
 
-def test_encoding_reports_how_far_it_is(
-    store: Store, trace_file: Path, tokenizer: Tokenizer, small: Settings
+def test_where_the_tokens_are_kept_the_dataset_is_not_read_again(
+    prepared: Prepared,
+    store: Store,
+    tokenizer: Tokenizer,
+    small: Settings,
+    tmp_path: Path,
+    say: Callable[[str], None],
 ) -> None:
-    done: list[int] = []
-    manifest = publish(store, "one", trace_file, (1, 60))
-    encoded = encode_manifest(store, manifest, tokenizer, template_of(small.template), done.append)
-    assert done == [60]
-    plan = build_plan(plan_inputs(manifest.id, tokenizer.digest, small), encoded.sizes)
-    assert plan.tokens <= len(encoded.tokens)
+    shutil.rmtree(store.root / "datasets")
+    again = prepare(store, store.manifest("one"), tokenizer, small, tmp_path / "tokens", say)
+    assert again.plan.id == prepared.plan.id
+    for step in range(1, again.plan.steps + 1):
+        pairs = zip(batch_of(again, small, step), batch_of(prepared, small, step), strict=True)
+        assert all(np.array_equal(one, other) for one, other in pairs)
+
+
+def test_encoding_reports_how_far_it_is_and_does_not_depend_on_how_many_go_together(
+    store: Store, trace_file: Path, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest, template = publish(store, "one", trace_file, (1, 60)), template_of("gemma-think/1")
+    whole, pieces = list[int](), list[int]()
+    [together] = encoded_batches(store.dataset_blocks(manifest), tokenizer, template, whole.append)
+    monkeypatch.setattr(traces, "AT_ONCE", 17)
+    apart = list(encoded_batches(store.dataset_blocks(manifest), tokenizer, template, pieces.append))
+    assert (whole, pieces) == ([60], [17, 34, 51, 60])
+    assert pa.Table.from_batches(apart).to_pylist() == together.to_pylist()
+
+
+def test_what_a_plan_knows_of_a_trace_is_the_manifests(prepared: Prepared, store: Store) -> None:
+    sizes, rows = prepared.encoded.sizes, store.manifest("one").rows
+    assert [row.tobytes() for row in sizes.contents] == rows.column("content").to_pylist()
+    assert [sizes.source_of(sample) for sample in range(1, 61)] == rows.column("source").to_pylist()

@@ -7,7 +7,7 @@ from manifests import disk
 from manifests.command import Commands, Parser, default_store, path, print_result, say
 from manifests.store import Store
 from training.commands.chosen import add_model_flag, add_plan_flags, chosen
-from training.prepare import prepare
+from training.planned import plan_manifest, planned_json, planned_lines, write_plan
 from training.tokenizer import DEMO_VOCABULARY, Tokenizer, train_tokenizer
 
 
@@ -16,6 +16,15 @@ def add(commands: Commands, flags: Sequence[Parser]) -> None:
     plan = commands.add_parser("plan", parents=flags, help="show the batches that a manifest turns into")
     add_plan_flags(plan)
     add_model_flag(plan, default="tiny")
+    plan.add_argument(
+        "--cache",
+        type=path,
+        metavar="DIR",
+        help="keep the tokens there, and take them from there the next time",
+    )
+    plan.add_argument(
+        "--out", type=path, metavar="DIR", help="write plan.parquet, held_out.parquet and plan.json there"
+    )
     plan.set_defaults(handler=_plan)
 
     tokenizer = commands.add_parser(
@@ -37,34 +46,10 @@ def _plan(options: argparse.Namespace) -> int:
     _, settings, tokenizer = chosen(options)
     store = Store.open(default_store(options.store))
     manifest = store.manifest(options.id)
-    plan = prepare(store, manifest, tokenizer, settings, say).plan
-    over_length = {left.source: {"traces": left.traces, "tokens": left.tokens} for left in plan.over_length}
-    forged_turn = {left.source: {"traces": left.traces, "tokens": left.tokens} for left in plan.forged_turn}
-    result = {
-        "plan": plan.id,
-        "manifest": manifest.id,
-        "traces": plan.traces,
-        "tokens": plan.tokens,
-        "fill": round(plan.fill, 4),
-        "steps": plan.steps,
-        "held_out": plan.held_out.num_rows,
-        "over_length": over_length,
-        "forged_turn": forged_turn,
-    }
-    lines = [
-        f"plan      {plan.id}",
-        f"traces    {plan.traces:,} trained on, {plan.held_out.num_rows:,} held out",
-        f"tokens    {plan.tokens:,}",
-        f"steps     {plan.steps:,} of {settings.batch} rows of {settings.length:,} tokens, {plan.fill:.1%} full",
-    ]
-    lines += [
-        f"left out  {left.source}: {left.traces:,} traces, {left.tokens:,} tokens over length"
-        for left in plan.over_length
-    ]
-    lines += [
-        f"left out  {left.source}: {left.traces:,} traces with a turn marker" for left in plan.forged_turn
-    ]
-    print_result(result, lines, as_json=options.json)
+    planned = plan_manifest(store, manifest, tokenizer, settings, options.cache, say)
+    if options.out is not None:
+        write_plan(options.out, planned)
+    print_result(planned_json(planned), planned_lines(planned), as_json=options.json)
     return 0
 
 
