@@ -99,7 +99,8 @@ def _measure(folder: Path, weights: Path, data: Path) -> None:
         result = _command(*arguments, store=folder / "store")
         print(
             f"{name}: {result['steps']} steps in {time.perf_counter() - started:.0f} s, "
-            f"loss {result['first_loss']:.3f} to {result['last_loss']:.3f}, held out {result['held_out_first_loss']:.3f} before, "
+            f"loss {result['first_loss']:.3f} to {result['last_loss']:.3f}, "
+            f"held out {result['held_out_first_loss']:.3f} before, "
             f"{result['held_out_last_loss']:.3f} after, resumed from {result['resumed_from']}",
             flush=True,
         )

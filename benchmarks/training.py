@@ -2,15 +2,15 @@
 
     python benchmarks/training.py [--steps N] [--rounds N] [--rival-python PATH]
 
-The model is `tiny`, the traces those of `demo-session1` in the manifest's order, float32, rank 16, 4 rows of 768 tokens a
-batch. All run in turn, `--rounds` times, each in a process of its own; the first three steps are not counted, nor is
+The model is `tiny`, the traces those of `demo-session1` in the manifest's order, float32, rank 16, 4 rows of 768 tokens
+a batch. All run in turn, `--rounds` times, each in a process of its own; the first three steps are not counted, nor is
 anything before them. Medians are reported. A *useful* token is one that is not padding.
 
-- ours: `training.trainer.Trainer` over the plan: packed rows, the chunked loss, metrics on disk at each step;
+- ours: our trainer over the plan: packed rows, the chunked loss, metrics on disk at each step;
 - stock: `PeftTrainer` as Tunix's examples set it up: a trace a row, padded to the same length, its own Gemma and loss;
-- trl: `SFTTrainer` with PEFT on the same architecture (`training export --format merged`) and traces, rows padded to the
-  longest of their batch; and again with its own packing. `--rival-python` is the Python of an environment with torch,
-  transformers, peft, trl and datasets.
+- trl: `SFTTrainer` with PEFT on the same architecture (`training export --format merged`) and traces, rows padded to
+  the longest of their batch. Its first step alone is not counted. `--rival-python` is the Python of an environment with
+  torch, transformers, peft, trl and datasets.
 """
 
 import argparse
@@ -83,16 +83,15 @@ def _compare(options: argparse.Namespace, folder: Path) -> None:
     _command("curation", "build", "demo-session1", "--store", str(store))
     names = ["ours", "stock"]
     if options.rival_python is not None:
-        _command("training", "run", "demo-session1", "--model", "tiny", "--steps", "1", "--store", str(store), "--out", str(folder / "run"))  # fmt: skip
-        _command(
-            "training", "export", str(folder / "run"), "--format", "merged", "--out", str(folder / "model")
-        )
+        at = ("--store", str(store))
+        run, model = str(folder / "run"), str(folder / "model")
+        _command("training", "run", "demo-session1", "--model", "tiny", "--steps", "1", "--out", run, *at)
+        _command("training", "export", run, "--format", "merged", "--out", model)
         _write_traces(_prepared(store, folder), options.steps, folder / "traces.jsonl")
-        names += ["trl", "trl, packed"]
+        names.append("trl")
     libraries = ", ".join(f"{name} {version(name)}" for name in ("jax", "google-tunix", "flax", "optax"))
-    print(
-        f"{libraries}, Python {platform.python_version()}, {os.cpu_count()} cores; {options.steps} steps, {options.rounds} rounds"
-    )
+    print(f"{libraries}, Python {platform.python_version()}, {os.cpu_count()} cores")
+    print(f"{options.steps} steps, {options.rounds} rounds")
     results: dict[str, list[Result]] = {name: [] for name in names}
     for _ in range(options.rounds):
         for name in names:
@@ -112,31 +111,16 @@ def _compare(options: argparse.Namespace, folder: Path) -> None:
 
 
 def _measured(name: str, options: argparse.Namespace, folder: Path) -> Result:
+    steps = str(options.steps)
     if name in ("ours", "stock"):
-        command = [
-            sys.executable,
-            __file__,
-            "--only",
-            name,
-            "--steps",
-            str(options.steps),
-            "--store",
-            str(folder / "store"),
-        ]
-        return _answer(command)
-    arguments = [folder / "model", folder / "traces.jsonl", SETTINGS.batch, options.steps, SETTINGS.rank]
-    packed = [SETTINGS.length] if name.endswith("packed") else []
-    script = RIVALS / "trl_training.py"
-    result = _answer([str(options.rival_python), str(script), *map(str, [*arguments, *packed])])
-    traces = [json.loads(line) for line in (folder / "traces.jsonl").read_text(encoding="ascii").splitlines()]
-    tokens = sum(len(trace["input_ids"]) for trace in traces)
-    # Its steps draw traces in an order of their own: a step has its share of all tokens on average.
-    share = result["steps"] / (result["steps"] + 1) if not packed else None
-    useful = (
-        tokens * share
-        if share is not None
-        else result["steps"] * SETTINGS.batch * SETTINGS.length * result["fill"]
-    )
+        store = str(folder / "store")
+        return _answer([sys.executable, __file__, "--only", name, "--steps", steps, "--store", store])
+    traces = folder / "traces.jsonl"
+    arguments = [str(folder / "model"), str(traces), str(SETTINGS.batch), steps, str(SETTINGS.rank)]
+    result = _answer([str(options.rival_python), str(RIVALS / "trl_training.py"), *arguments])
+    lengths = [len(json.loads(line)["input_ids"]) for line in traces.read_text(encoding="ascii").splitlines()]
+    # It draws the traces in an order of its own: its steps have their share of all tokens on average.
+    useful = sum(lengths) * result["steps"] / options.steps
     return {
         **result,
         "rate": useful / result["seconds"],

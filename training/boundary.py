@@ -90,13 +90,15 @@ class Boundary:
         return self.ended is not None
 
     def seconds_for(self, steps: int) -> float | None:
-        """How long so many steps take at the pace seen, with their checkpoints and evaluations; None: none was seen."""
+        """How long so many steps take at the pace seen, with all that is done beside them; None: none was seen."""
         if not self._timing.measured:
             return None
         settings, timing = self._settings, self._timing
         beside = timing.writing / settings.checkpoint_every
         if settings.evaluate_every:
             beside += timing.evaluation / settings.evaluate_every
+        if settings.sample_every:
+            beside += timing.samples / settings.sample_every
         return steps * (timing.step + beside)
 
     def _lay_within(self, budget: Budget, kept: float) -> None:

@@ -77,7 +77,7 @@ class Timing:
         self._steps = 0
         self._computing = 0.0
         self._slowest = 0.0
-        self.evaluation = 0.0
+        self.evaluation = self.samples = 0.0
         self.writing = ASSUMED_SECONDS + state_bytes / ASSUMED_BYTES
 
     @property
@@ -111,6 +111,13 @@ class Timing:
         yield
         self.evaluation = self._elapsed() - began
         self._beside += self.evaluation
+
+    @contextmanager
+    def sampling(self) -> Iterator[None]:
+        """What is done inside are the samples before the first step: the later ones may take as long."""
+        began = self._elapsed()
+        yield
+        self.samples = self._elapsed() - began
 
     def computed(self) -> None:
         """A step is computed; its checkpoint may follow."""

@@ -16,7 +16,6 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 import jax
@@ -27,6 +26,7 @@ from flax import nnx
 from tunix.sft import checkpoint_manager
 
 from manifests.canonical import canonical_bytes
+from training import hosts
 from training.errors import RunFolderError
 from training.network import Network, tensor_name
 from training.tensors import tensors_digest
@@ -39,7 +39,7 @@ CURSOR, STATE, BYTES, SEAL = "cursor", "state_digest", "state_bytes", "seal"
 PARTS = {"model_params": "adapter", "optimizer_state": "optimizer"}
 METADATA = "_CHECKPOINT_METADATA"
 METADATA_MOST = 1 << 20  # bytes; Orbax writes less than 2,000
-REASON_LENGTH = 120
+REASON_LENGTH = 80  # characters of an error's beginning, and of its end
 
 Tensors = dict[str, npt.NDArray[Any]]
 Told = Mapping[str, str | int]
@@ -86,7 +86,10 @@ class Checkpoints(checkpoint_manager.CheckpointManager):
                     f"{ {**self._provenance, CURSOR: step} }; take another --out"
                 )
             _load(path, checkpoint.tensors, model, optimizer)
-        self._put_aside_damaged(step, say)
+        hosts.meet("checkpoint read")
+        with hosts.first_before_others():
+            if hosts.first():
+                self._put_aside_damaged(step, say)
         self._open()
         return step
 
@@ -305,4 +308,8 @@ def _move_aside(path: Path, aside: Path) -> Path:
 
 
 def _reason(error: Exception) -> str:
-    return shorten(str(error) or type(error).__name__, REASON_LENGTH)
+    """An error on one line; of a long one the beginning and the end, where the operating system's word stands."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if len(text) > 2 * REASON_LENGTH:
+        text = f"{text[:REASON_LENGTH]} … {text[-REASON_LENGTH:]}"
+    return text

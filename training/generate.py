@@ -82,8 +82,9 @@ def generate(
 ) -> list[list[int]]:
     """The replies to prompts, as ids: each up to and with its end of turn, or `decoding.most` tokens without one.
 
-    A prompt is what `training.templates.prompt_ids` gives, of any length above 0. A greedy reply is that of argmax
-    over full passes without a cache, token by token. A reply does not hang on the other prompts, but by rounding.
+    A prompt is what `training.templates.encode_prompts` gives, of any length above 0. A greedy reply is that of
+    argmax over full passes without a cache, token by token. But for rounding, a reply does not hang on the other
+    prompts.
     """
     if not prompts:
         return []

@@ -5,15 +5,21 @@ Orbax's checkpoints, and speaks; the others read that folder, which all of them 
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 import jax
 import numpy as np
+from flax import nnx
 from jax.experimental import multihost_utils
 
+from training.budget import Budget
 from training.errors import HostsError
+from training.network import Network
 
+ANOTHER = "another host was told to stop"
 ADDRESS, COUNT, NUMBER = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
 
 
@@ -39,6 +45,22 @@ def join(environment: Mapping[str, str] = os.environ) -> None:
         raise HostsError(f"{ADDRESS} = {address}: host {number} of {count} can't join ({error})") from error
 
 
+@contextmanager
+def standard_output_kept(environment: Mapping[str, str] = os.environ) -> Iterator[None]:
+    """What libraries print to standard output goes to standard error: Gloo says there whom it is connected to."""
+    if ADDRESS not in environment:
+        yield
+        return
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 def first() -> bool:
     """Whether this is the host that writes and speaks; always so where there is one."""
     return jax.process_index() == 0
@@ -50,8 +72,11 @@ def speaking(say: Callable[[str], None]) -> Callable[[str], None]:
 
 
 @contextmanager
-def first_alone() -> Iterator[None]:
-    """The block on the first host, then on the others; they raise `HostsError` when it failed there."""
+def first_before_others() -> Iterator[None]:
+    """The block on the first host, then on the others, who raise `HostsError` when it failed there.
+
+    All leave it together.
+    """
     if jax.process_count() == 1:
         yield
         return
@@ -64,22 +89,44 @@ def first_alone() -> Iterator[None]:
     finally:
         if first():
             _told(went_well=went_well)
+    meet("first before others")
 
 
-def any_of(wish: bool) -> bool:  # noqa: FBT001 - the wish is the whole argument
-    """Whether any host wishes it; all of them get the same answer, and have to ask."""
+def meet(where: str) -> None:
+    """Wait until all hosts have come to the place `where`."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(where)
+
+
+def agreed(reason: str | None) -> str | None:
+    """A host's reason to stop, or that another has one; all of them have to ask."""
     if jax.process_count() == 1:
-        return wish
-    return bool(np.any(multihost_utils.process_allgather(np.asarray(wish))))
+        return reason
+    somebody = bool(np.any(multihost_utils.process_allgather(np.asarray(reason is not None))))
+    return reason or (ANOTHER if somebody else None)
 
 
-def from_first(number: float) -> float:
+def shared(budget: Budget) -> Budget:
+    """The budget by the first host's clock, on all of them: they have to look at it together."""
+    if jax.process_count() == 1:
+        return budget
+    return replace(budget, elapsed=lambda: _of_first(budget.elapsed()))
+
+
+def _of_first(number: float) -> float:
     """The first host's number, on all of them; float64, bit for bit."""
-    if jax.process_count() == 1:
-        return number
     halves = np.frombuffer(np.float64(number).tobytes(), dtype=np.uint32)
     told = np.asarray(multihost_utils.broadcast_one_to_all(halves), dtype=np.uint32)
     return float(np.frombuffer(told.tobytes(), dtype=np.float64)[0])
+
+
+def local_copy(network: Network) -> Network:
+    """The network as this host has it, for what it does without the others. Every weight is on every host."""
+    if jax.process_count() == 1:
+        return network
+    graph, state = nnx.split(network)
+    copy: Network = nnx.merge(graph, jax.tree.map(lambda leaf: leaf.addressable_data(0), state))
+    return copy
 
 
 def _told(*, went_well: bool) -> bool:

@@ -13,9 +13,9 @@ sample       place of the trace in the manifest, from 1
 loss_start   place in the row, from 0, of the first token that is trained on
 loss_end     place in the row, from 0, behind the last one
 
-Traces held out (training/held_out.py) are in a table of the same form; its "steps" are the batches of an evaluation.
-The plan's id is the SHA-256 of the canonical JSON (manifests/FORMAT.md, section 6) of format, inputs, the names of the
-packer and of the rule for holding out, and both tables' rows/v1 digests.
+Traces held out (training/held_out.py) are in a table of the same form; its "steps" are the batches of an
+evaluation. The plan's id is the SHA-256 of the canonical JSON (manifests/FORMAT.md, section 6) of format, inputs, the
+names of the packer and of the rule for holding out, and both tables' rows/v1 digests.
 """
 
 import hashlib

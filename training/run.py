@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import jax
@@ -13,7 +13,7 @@ from flax import nnx
 from manifests import disk
 from manifests.manifest import Manifest
 from manifests.row_keys import row_keys
-from training import folder, handover, outcome, parent, sessions
+from training import folder, handover, hosts, outcome, parent, sessions
 from training.boundary import BUDGET, Boundary
 from training.budget import Timing, duration
 from training.devices import Devices
@@ -39,6 +39,15 @@ from training.weights.folder import base_of
 STATE_PARTS = 3  # of a checkpoint: the adapter and its two moments
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A run that is ready to train; without batches and network it is finished already."""
+
+    record: Record
+    prepared: Prepared | None = None
+    network: Network | None = None
+
+
 def train_adapter(
     request: RunRequest, say: Callable[[str], None], interruption: Interruption | None = None
 ) -> Record:
@@ -49,63 +58,73 @@ def train_adapter(
 
     Raises `TrainingError`s, and those of `manifests` for a manifest or dataset that can't be used.
     """
+    say, interruption = hosts.speaking(say), interruption or Interruption()
     with ExitStack() as resources:
-        manifest = request.store.manifest(request.reference)
-        ancestor = None if request.continue_from is None else parent.open_parent(request.continue_from)
-        wanted = asked(request, manifest, ancestor)
-        record = _open(request, wanted, resources, say)
-        if record is not None and record["status"] == folder.FINISHED:
-            folder.check_adapter(request.out, record)
-            say(f"{request.out}: finished before, nothing to do")
-            outcome.say_ended(record, say)
-            return record
-        parent.say_lineage(ancestor, manifest, say)
-        keys = row_keys(manifest)
-        overlap = _overlap(request, manifest, ancestor, keys, say)
-        if ancestor is not None:
-            parent.check_inherited(ancestor, inherited(request))
+        with hosts.first_before_others():
+            begun = _begin(request, resources, say)
+        if begun.prepared is None or begun.network is None:
+            return begun.record
+        return _train(request, begun.record, begun.prepared, begun.network, interruption, say)
 
-        base = base_of(
-            request.model, request.base, request.tokenizer.vocabulary
-        )  # tells at once what is wrong
-        # A new run's tokens wait beside its place: its folder appears whole, with them in it.
-        place = request.out
-        if record is None:
-            place = resources.enter_context(disk.staging(request.out.absolute().parent))
-        prepared = prepare(request.store, manifest, request.tokenizer, request.settings, place, say)
-        network, base_digest = _start(request, base, ancestor)
-        if ancestor is not None:
-            parent.check_inherited(ancestor, {"base_digest": base_digest})
-        follows = fixed(request, manifest, prepared.plan, base_digest)
 
-        if record is None:
-            tables = {
-                "plan.parquet": prepared.plan.table,
-                "held_out.parquet": prepared.plan.held_out,
-                "keys.parquet": keys,
-                "ancestors.parquet": keys.slice(0, 0) if ancestor is None else ancestor.consumed,
-            }
-            told: Record = {
-                "manifest_name": manifest.name,
-                "overlap": overlap,
-                "schedule": None if request.budget else {"steps": prepared.plan.steps, "laid_at": 0},
-                "sessions": [],
-                "status": folder.RUNNING,
-            }
-            tokens = [place / TOKENS, place / TOKENS_PROOF]
-            record = folder.create_run(
-                request.out, {**wanted, **follows, **told}, tables, request.tokenizer.model, tokens
-            )
-            resources.enter_context(folder.locked(request.out))
-        else:
-            folder.check_same(request.out, {key: record.get(key) for key in follows}, follows)
-        return _train(request, record, prepared, network, interruption or Interruption(), say)
+def _begin(request: RunRequest, resources: ExitStack, say: Callable[[str], None]) -> Begun:
+    """Everything up to the first step: the run's folder as it is or made now, its batches, its network."""
+    manifest = request.store.manifest(request.reference)
+    ancestor = None if request.continue_from is None else parent.open_parent(request.continue_from)
+    wanted = asked(request, manifest, ancestor)
+    record = _open(request, wanted, resources, say)
+    if record is not None and record["status"] == folder.FINISHED:
+        folder.check_adapter(request.out, record)
+        say(f"{request.out}: finished before, nothing to do")
+        outcome.say_ended(record, say)
+        return Begun(record)
+    parent.say_lineage(ancestor, manifest, say)
+    keys = row_keys(manifest)
+    overlap = _overlap(request, manifest, ancestor, keys, say)
+    if ancestor is not None:
+        parent.check_inherited(ancestor, inherited(request))
+
+    base = base_of(request.model, request.base, request.tokenizer.vocabulary)  # tells at once what is wrong
+    # A new run's tokens wait beside its place: its folder appears whole, with them in it.
+    place = request.out
+    if record is None:
+        place = resources.enter_context(disk.staging(request.out.absolute().parent))
+    prepared = prepare(request.store, manifest, request.tokenizer, request.settings, place, say)
+    network, base_digest = _start(request, base, ancestor)
+    if ancestor is not None:
+        parent.check_inherited(ancestor, {"base_digest": base_digest})
+    follows = fixed(request, manifest, prepared.plan, base_digest)
+
+    if record is None:
+        tables = {
+            "plan.parquet": prepared.plan.table,
+            "held_out.parquet": prepared.plan.held_out,
+            "keys.parquet": keys,
+            "ancestors.parquet": keys.slice(0, 0) if ancestor is None else ancestor.consumed,
+        }
+        told: Record = {
+            "manifest_name": manifest.name,
+            "overlap": overlap,
+            "schedule": None if request.budget else {"steps": prepared.plan.steps, "laid_at": 0},
+            "sessions": [],
+            "status": folder.RUNNING,
+        }
+        tokens = [place / TOKENS, place / TOKENS_PROOF]
+        record = folder.create_run(
+            request.out, {**wanted, **follows, **told}, tables, request.tokenizer.model, tokens
+        )
+        resources.enter_context(folder.locked(request.out))
+    else:
+        folder.check_same(request.out, {key: record.get(key) for key in follows}, follows)
+    return Begun(record, prepared, network)
 
 
 def _open(
     request: RunRequest, wanted: Record, resources: ExitStack, say: Callable[[str], None]
 ) -> Record | None:
     """The record of the run in `out`, locked until the end; None when there is none yet."""
+    if not hosts.first():
+        return folder.open_run(request.out, wanted)  # which the first host has made, and keeps locked
     if there := request.out.is_dir():
         resources.enter_context(folder.locked(request.out))
     if request.resume_from is not None:
@@ -150,16 +169,19 @@ def _train(
     say: Callable[[str], None],
 ) -> Record:
     """Train from where the run stands, to its end or until it is to stop; its record."""
-    out, settings, budget, plan = request.out, request.settings, request.budget, prepared.plan
+    out, settings, plan = request.out, request.settings, prepared.plan
+    budget = None if request.budget is None else hosts.shared(request.budget)
 
     def lay(schedule: Schedule) -> None:
         record["schedule"] = {"steps": schedule.steps, "laid_at": schedule.laid_at}
-        folder.write_record(out, record)
+        _write(out, record)
 
     adapter_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(nnx.state(network, nnx.LoRAParam)))
     timing = Timing(time.monotonic if budget is None else budget.elapsed, STATE_PARTS * adapter_bytes)
     schedule = schedule_of(settings, **(record["schedule"] or {"steps": None}))
-    boundary = Boundary(plan.steps, settings, schedule, budget, timing, interruption.asked, lay, say)
+    boundary = Boundary(
+        plan.steps, settings, schedule, budget, timing, lambda: hosts.agreed(interruption.asked()), lay, say
+    )
     devices = Devices(settings, say)
     held_out = _held_out(request, prepared, devices, timing)
     watcher = watcher_of(
@@ -174,7 +196,7 @@ def _train(
         before = _as_record(held_out(trainer.model))
         if start == 0:
             record["held_out_first"] = before
-    folder.write_record(out, record)
+    _write(out, record)
     boundary.begin(start)
     if start == 0 and boundary.stop():
         if budget is None or boundary.ended != BUDGET:
@@ -183,13 +205,15 @@ def _train(
             f"--budget {duration(budget.seconds)}: used up before the first step; "
             "the same command with more of it goes on"
         )
-    with watcher.watching(trainer.model, start):
+    with ExitStack() as watching:
+        with timing.sampling():
+            watching.enter_context(watcher.watching(trainer.model, start))
         done = trainer.run()
     if boundary.schedule.steps is None and done >= plan.steps:
         lay(schedule_of(settings, done, done))
     record["held_out_last"] = _as_record(held_out(trainer.model))
     record = _exported(out, outcome.ended_record(record, plan, done, boundary), trainer.model)
-    folder.write_record(out, record)
+    _write(out, record)
     outcome.say_ended(record, say)
     return record
 
@@ -241,6 +265,12 @@ def _course(
     )
 
 
+def _write(out: Path, record: Record) -> None:
+    """Replace the record of the run."""
+    if hosts.first():
+        folder.write_record(out, record)
+
+
 def _as_record(held_out: HeldOut | None) -> Record | None:
     return None if held_out is None else asdict(held_out)
 
@@ -248,9 +278,10 @@ def _as_record(held_out: HeldOut | None) -> Record | None:
 def _exported(out: Path, record: Record, network: Network) -> Record:
     """Write the adapter; the record with what it says of it."""
     metrics = read_metrics(out / METRICS)
-    write_metrics_table(out)
     adapter = adapter_tensors(network)
-    write_tensors(out / folder.ADAPTER, adapter, {**provenance(record), "cursor": str(record["cursor"])})
+    if hosts.first():
+        write_metrics_table(out)
+        write_tensors(out / folder.ADAPTER, adapter, {**provenance(record), "cursor": str(record["cursor"])})
     return {
         **record,
         "first_loss": metrics[0]["loss"],

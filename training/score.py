@@ -13,7 +13,7 @@ from manifests.manifest import Manifest
 from manifests.scores import write_scores
 from manifests.store import Store
 from training.devices import Devices
-from training.evaluation import Evaluator
+from training.evaluation import Evaluator, TraceLoss
 from training.models import Model
 from training.network import Network, build_network
 from training.opened import Opened
@@ -82,9 +82,9 @@ def run_scorer(opened: Opened) -> Scorer:
 def score_manifest(
     store: Store, manifest: Manifest, scorer: Scorer, cache: Path | None, say: Callable[[str], None]
 ) -> TraceScores:
-    """Score every trace of a manifest that fits the length, its faults (`training.templates.Fault`) notwithstanding.
+    """Score every trace of a manifest that fits the length, whatever its `Fault` (training/templates.py).
 
-    `cache` is a folder that keeps the tokens of many manifests. Raises what `training.prepare.encode_manifest` raises.
+    `cache` is a folder that keeps the tokens of many manifests. Raises what `encode_manifest` raises.
     """
     settings = scorer.settings
     with tokens_folder(cache, tokens_key(manifest, scorer.tokenizer, settings.template)) as folder:
@@ -121,12 +121,17 @@ def _scored(scorer: Scorer, encoded: EncodedManifest, say: Callable[[str], None]
     )
     losses = np.full(len(sizes.lengths), np.nan)
     for trace in evaluator.trace_losses(scorer.network):
-        losses[trace.sample - 1] = trace.total / trace.tokens
+        losses[trace.sample - 1] = _mean(trace)
         progress(int(sizes.lengths[trace.sample - 1]))
-    if strange := int(np.isinf(losses).sum() + np.isnan(losses[fitting]).sum()):
+    if strange := int(np.isnan(losses[fitting]).sum()):
         say(f"{strange:,} traces have no finite loss under this model: null in the scores")
-    losses[np.isinf(losses)] = np.nan
     return TraceScores(sizes.loss_ends - sizes.loss_starts, losses)
+
+
+def _mean(trace: TraceLoss) -> float:
+    """The mean loss of a trace's tokens; NaN where that is no finite number."""
+    mean = trace.total / trace.tokens
+    return mean if math.isfinite(mean) else math.nan
 
 
 class _Progress:

@@ -94,7 +94,7 @@ def encode_traces(
     """Encode traces, given as three columns of one length."""
     users = _users(tokenizer, prompts)
     completions = tokenizer.encode_arrays(list(map(template.completion, reasonings, answers)))
-    forged = zip(_hold_special(tokenizer, users), _hold_special(tokenizer, completions), strict=True)
+    forged = _hold_special(tokenizer, users) | _hold_special(tokenizer, completions)
     broken = (
         any(tag in text for tag in template.tags for text in texts)
         for texts in zip(reasonings, answers, strict=True)
@@ -107,13 +107,13 @@ def encode_traces(
             ids=np.concatenate([opening, completion, closing]),
             loss_start=len(opening),
             loss_end=len(opening) + len(completion) + 1,
-            fault=Fault.FORGED_TURN if any(its_forged) else Fault.BROKEN_FORMAT if its_broken else Fault.NONE,
+            fault=_fault(forged=bool(is_forged), broken=is_broken),
         )
-        for opening, completion, its_forged, its_broken in columns
+        for opening, completion, is_forged, is_broken in columns
     ]
 
 
-def _fault(forged: bool, broken: bool) -> Fault:  # noqa: FBT001 - two answers
+def _fault(*, forged: bool, broken: bool) -> Fault:
     if forged:
         return Fault.FORGED_TURN
     return Fault.BROKEN_FORMAT if broken else Fault.NONE

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 from tunix.sft import hooks, peft_trainer
 
+from training import hosts
 from training.checkpoints import Checkpoints
 from training.devices import Devices
 from training.evaluation import HeldOut
@@ -125,6 +126,6 @@ class Trainer(peft_trainer.PeftTrainer):
             held_out=None if held_out is None else held_out.loss,
             by_source={} if held_out is None else held_out.by_source,
         )
-        if jax.process_index() == 0:
+        if hosts.first():
             append_metrics(self._metrics_path, metrics)
         self._course.on_step(metrics)

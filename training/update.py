@@ -21,7 +21,7 @@ Optimizer: TypeAlias = "nnx.Optimizer[Any]"
 
 
 class Inputs(NamedTuple):
-    """The arrays of a step on the devices: those of `training.traces.Batch`, [B, L] each, and the learning rate []."""
+    """A step on the devices: the arrays of `training.traces.Batch`, [B, L] each, and the learning rate []."""
 
     tokens: jax.Array
     segments: jax.Array

@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
+from flax import nnx
 
 from training.export.lora import adapter_shapes
 from training.export.trained import Loss, MixSource, TrainedRun
 from training.loss import isolating_mask, soft_capped
 from training.models import TINY, Model, Shape
-from training.network import Base, DrawnBase, build_network, load_adapter
+from training.network import Base, DrawnBase, Network, build_network, load_adapter
 from training.tensors import Digest, Tensor, draw_uniform, tensors_digest
 from training.weights.names import network_names
 
@@ -70,7 +71,12 @@ def network_logits(
     network, _ = build_network(run.model.shape, base, run.settings)
     load_adapter(network, run.adapter)
     places = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
-    hidden, _ = network(jnp.asarray(tokens), places, None, isolating_mask(jnp.ones_like(tokens)))
-    embedding = network.embedder.input_embedding.get_value()
-    logits = jnp.einsum("bld,vd->blv", hidden[:, jnp.asarray(positions)], embedding)
-    return np.asarray(jax.device_get(soft_capped(logits, network.final_logits_softcap)))
+    mask = isolating_mask(jnp.ones_like(tokens))
+
+    def logits(network: Network) -> jax.Array:
+        hidden, _ = network(jnp.asarray(tokens), places, None, mask)
+        embedding = network.embedder.input_embedding.get_value()
+        found = jnp.einsum("bld,vd->blv", hidden[:, jnp.asarray(positions)], embedding)
+        return soft_capped(found, network.final_logits_softcap)
+
+    return np.asarray(jax.device_get(nnx.jit(logits)(network)))

@@ -188,3 +188,13 @@ def test_steps_of_even_length_never_overdraw_a_budget_by_more_than_the_first_one
     assert len(world.laid) <= 1
     if world.laid and world.laid[0].laid_at:
         assert done == world.boundary.goal
+
+
+def test_samples_on_the_way_are_reckoned_as_long_as_those_before_the_first_step() -> None:
+    world = World(plan=1000, budget=None, compiling=0.0)
+    world.boundary._settings = replace(SETTINGS, sample_every=10, checkpoint_every=1_000_000)
+    with world.timing.sampling():
+        world.now += 50
+    world.stop_behind = 20
+    assert world.run() == 20
+    assert world.boundary.seconds_for(100) == pytest.approx(100 * (1.0 + 50 / 10), rel=0.01)

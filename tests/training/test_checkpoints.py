@@ -28,6 +28,9 @@ from training.update import Optimizer, build_optimizer
 
 PROVENANCE = {"manifest": "m", "plan": "p", "tokenizer": "t", "template": "gemma-think/1", "base": "b"}
 METADATA = "_CHECKPOINT_METADATA"
+# The reads that Orbax has under way when one has failed end in threads of theirs, and complain; the command is silent
+# about that (training/commands/chosen.py).
+ABANDONED = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 class Trained:
@@ -152,6 +155,7 @@ def damaged_or_same(run: Path, honest: dict[str, bytes], said: list[str]) -> boo
     return True
 
 
+@ABANDONED
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damage_anywhere_in_the_newest_is_noticed_or_changes_nothing(
     run: Path, two: Path, said: list[str], damage: Callable[[Path, random.Random], None]
@@ -165,6 +169,7 @@ def test_damage_anywhere_in_the_newest_is_noticed_or_changes_nothing(
 
 
 @pytest.mark.slow
+@ABANDONED
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damage_in_any_file_is_noticed_or_changes_nothing(
     run: Path, two: Path, said: list[str], damage: Callable[[Path, random.Random], None]
@@ -182,6 +187,7 @@ def test_damage_in_any_file_is_noticed_or_changes_nothing(
     assert noticed >= len(names) / 4
 
 
+@ABANDONED
 def test_an_empty_folder_is_a_damaged_checkpoint(run: Path, said: list[str]) -> None:
     shutil.rmtree(run / "checkpoints" / "8")
     (run / "checkpoints" / "8").mkdir()

@@ -1,15 +1,31 @@
 """What continuing a run promises: its adapter, a schedule of its own, and no row trained on twice."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from tests.training.helpers import Requests, files_below, publish, record_of, sums, unfinished, write_traces
+from curation.build import build
+from curation.recipe_reader import parse_recipe
+from manifests.row_keys import row_keys
+from manifests.store import Store
+from tests.training.helpers import (
+    COLUMNS,
+    Requests,
+    files_below,
+    publish,
+    record_of,
+    sums,
+    unfinished,
+    write_traces,
+)
 from training.errors import OverlapError, ParentRunError, RunFolderError
 from training.metrics import read_metrics
+from training.parent import open_parent, overlap_with, refuse_overlap, say_lineage
 from training.run import train_adapter
 
 
@@ -103,3 +119,68 @@ def test_a_damaged_run_can_not_be_continued(
     (out / name).write_bytes(data)
     with pytest.raises((ParentRunError, RunFolderError), match="the run is damaged"):
         train_adapter(request_for("two", tmp_path / "next", out), say)
+
+
+def test_what_overlaps_is_counted_by_tier_with_examples_for_the_record(
+    first: Path, request_for: Requests
+) -> None:
+    request = request_for("shared", first)
+    overlap = overlap_with(open_parent(first), row_keys(request.store.manifest("shared")))
+    consumed = 5 - _not_consumed(first, range(96, 101))
+    assert overlap.record["counts"] == {"row": consumed, "content": consumed}
+    assert all(len(overlap.record["examples"][tier]) == consumed for tier in ("row", "content"))
+    assert json.loads(json.dumps(overlap.record)) == overlap.record
+    none = overlap_with(open_parent(first), row_keys(request.store.manifest("two")))
+    assert none.record == {"counts": {"row": 0, "content": 0}, "examples": {"row": [], "content": []}}
+    refuse_overlap(open_parent(first), "two", none)
+
+
+@pytest.mark.slow
+def test_an_overlap_that_is_allowed_is_recorded(
+    tmp_path: Path, request_for: Requests, first: Path, say: Callable[[str], None], said: list[str]
+) -> None:
+    request = replace(request_for("shared", tmp_path / "run", first, steps=1), allow_overlap=True)
+    record = train_adapter(request, say)
+    assert record["overlap"]["counts"]["row"] > 0
+    assert any("overlap allowed: " in line for line in said)
+
+
+def test_what_an_adapter_hangs_on_is_checked_before_anything_is_tokenised(
+    tmp_path: Path, request_for: Requests, first: Path, say: Callable[[str], None], said: list[str]
+) -> None:
+    with pytest.raises(ParentRunError, match=r"trained with alpha = 4\.0, asked for 2\.0"):
+        train_adapter(request_for("two", tmp_path / "next", first, alpha=2.0), say)
+    assert said == []
+
+
+def test_a_manifest_that_goes_on_from_another_one_is_told_of(
+    tmp_path: Path, store: Store, trace_file: Path, first: Path
+) -> None:
+    publish(store, "one", trace_file, (1, 100))
+    publish(store, "other", trace_file, (1, 99))
+    for name, rows in (("one", (1, 100)), ("other", (1, 99))):
+        table = {
+            "name": "later",
+            "order": "sequential",
+            "continue": {"from": [name]},
+            "source": [
+                {
+                    "name": "sums",
+                    "files": str(trace_file),
+                    "columns": COLUMNS,
+                    "rows": [101, 160],
+                    "duplicates": "keep",
+                }
+            ],
+        }
+        build(parse_recipe(table, tmp_path, "test"), store)
+        manifest, said = store.manifest("later"), list[str]()
+        say_lineage(open_parent(first), manifest, said.append)
+        say_lineage(None, manifest, said.append)
+        expected = (
+            ["goes on from ", "starts from a new adapter"]
+            if name == "other"
+            else ["starts from a new adapter"]
+        )
+        assert len(said) == len(expected), rows
+        assert all(words in line for words, line in zip(expected, said, strict=True))

@@ -90,10 +90,9 @@ def test_greedy_replies_are_those_of_full_passes_without_a_cache_also_past_the_w
     assert all(len(set(reply)) > 9 for reply in replies)
 
 
-@SHAPES
-def test_in_bfloat16_it_computes_what_the_training_computes_in_bfloat16(shape: Shape) -> None:
+def test_in_bfloat16_it_computes_what_the_training_computes_in_bfloat16() -> None:
     """But for rounding, which decides between tokens that are about as likely."""
-    network = restless(shape, "bfloat16")
+    network = restless(TINY_GEMMA3, "bfloat16")
     [reply] = generate(network, PROMPTS[:1], NEVER, Decoding(MOST), "bfloat16")
     tokens = jnp.asarray([[*PROMPTS[0], *reply]])
     full = likeliest(network, tokens, "bfloat16")[0, len(PROMPTS[0]) - 1 : -1].tolist()
@@ -101,8 +100,7 @@ def test_in_bfloat16_it_computes_what_the_training_computes_in_bfloat16(shape: S
 
 
 def test_a_reply_does_not_hang_on_the_prompts_beside_it(network: Network, replies: list[list[int]]) -> None:
-    alone = [generate(network, [prompt], NEVER, Decoding(MOST), "float32")[0] for prompt in PROMPTS]
-    assert alone == replies
+    assert generate(network, PROMPTS[1:2], NEVER, Decoding(MOST), "float32") == replies[1:2]
 
 
 def test_a_reply_ends_with_its_end_of_turn_while_others_go_on(
@@ -138,9 +136,12 @@ def test_draws_come_from_the_seed_alone(network: Network) -> None:
     assert alone == first[0]
 
 
-def test_draws_follow_the_softmax_of_the_logits_over_the_temperature(network: Network) -> None:
+def test_draws_follow_the_softmax_of_the_capped_logits_over_the_temperature() -> None:
     """The first token of many replies to one prompt, against the probabilities that a full pass gives."""
-    prompt, temperature, count = PROMPTS[0], 0.7, 4000
+    network = restless(TINY.shape)
+    scale = network.final_norm.scale
+    scale.set_value(scale.get_value() + 30)  # logits that the softcap bends
+    prompt, temperature, count = PROMPTS[0], 6.0, 600
     tokens = jnp.asarray([prompt])
     hidden, _ = network(tokens, jnp.arange(len(prompt))[None], None, isolating_mask(jnp.ones_like(tokens)))
     logits = soft_capped(network.embedder.decode(hidden)[0, -1], network.final_logits_softcap)
@@ -158,7 +159,10 @@ def test_a_temperature_near_zero_draws_what_greedy_decoding_takes(
     assert generate(network, PROMPTS, NEVER, Decoding(MOST, temperature=1e-4), "float32") == replies
 
 
-@pytest.mark.parametrize("changed", [{"most": 0}, {"temperature": -0.5}, {"temperature": float("nan")}])
+@pytest.mark.parametrize(
+    "changed",
+    [{"most": 0}, {"temperature": -0.5}, {"temperature": float("nan")}, {"temperature": float("inf")}],
+)
 def test_what_can_not_be_decoded_is_refused(changed: dict[str, float]) -> None:
-    with pytest.raises(SettingsError, match=r"at most 0 tokens|temperature (-0.5|nan): expected"):
+    with pytest.raises(SettingsError, match=r"at most 0 tokens|temperature (-0.5|nan|inf): expected"):
         Decoding(**{"most": 3, **changed})  # type: ignore[arg-type]

@@ -10,8 +10,8 @@ import pytest
 
 from manifests.errors import StoreError
 from tests.training.helpers import Requests, files_below, record_of, unfinished
-from training import folder
-from training.checkpoints import read_checkpoint, steps_in
+from training import folder, handover
+from training.checkpoints import Checkpoint, DamagedError, read_checkpoint, steps_in
 from training.errors import RunFolderError
 from training.folder import write_record
 from training.handover import take_over
@@ -212,6 +212,23 @@ def test_a_source_that_changes_meanwhile_is_copied_again(
         over.set()
         thread.join()
     assert not any("damaged" in line for line in said)
+
+
+def test_a_checkpoint_that_is_removed_while_it_is_copied_is_not_called_damaged(
+    killed: Path, first: Path, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest = killed / "checkpoints" / "20"
+    shutil.copytree(first / "checkpoints" / "20", newest)
+
+    def read_half_of_it(path: Path) -> Checkpoint:
+        if newest.exists():
+            shutil.rmtree(newest)
+            raise DamagedError("half of it is there")
+        return read_checkpoint(path)
+
+    monkeypatch.setattr(handover, "read_checkpoint", read_half_of_it)
+    assert taken_over(killed, tmp_path / "out", said)
+    assert said == [f"{tmp_path / 'out'}: taken over from {killed} at step 16"]
 
 
 def test_a_place_that_can_not_be_written_is_one_line(killed: Path, tmp_path: Path, said: list[str]) -> None:

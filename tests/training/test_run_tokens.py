@@ -10,7 +10,8 @@ import pytest
 from manifests.errors import MissingDatasetError
 from manifests.store import Store
 from tests.training.helpers import Requests, record_of, unfinished
-from training.run import RunRequest, train_adapter
+from training.request import RunRequest
+from training.run import train_adapter
 from training.token_cache import TOKENS, TOKENS_PROOF
 
 

@@ -1,6 +1,7 @@
 """What scores promise: the loss of each trace as if it were alone, joined to the manifest."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,9 @@ from flax import nnx
 from manifests.cli import main as manifests_main
 from manifests.scores import read_scores
 from tests.training.helpers import Requests
+from training import score
 from training.cli import main
+from training.evaluation import TraceLoss
 from training.models import TINY
 from training.opened import open_run
 from training.prepare import encode_manifest
@@ -107,6 +110,12 @@ def test_what_a_run_learnt_scores_lower_than_under_its_base(
 def test_the_mean_is_weighted_by_token() -> None:
     scores = TraceScores(np.array([1, 3, 100]), np.array([4.0, 2.0, np.nan]))
     assert scores.mean == pytest.approx((4 + 6) / 4)
+
+
+@pytest.mark.parametrize("total", [math.inf, math.nan])
+def test_an_infinite_loss_is_no_number_either(total: float) -> None:
+    assert math.isnan(score._mean(TraceLoss(1, 2, total)))
+    assert score._mean(TraceLoss(1, 2, 3.0)) == 1.5
 
 
 def test_a_loss_that_is_no_number_is_told_and_left_out(

@@ -95,6 +95,7 @@ def test_the_same_command_again_and_again_comes_to_the_end_of_a_run_left_alone(
     assert all((ours.tensors[name] == theirs.tensors[name]).all() for name in theirs.tensors)
 
 
+@pytest.mark.slow
 def test_a_stopped_run_can_be_continued_and_counts_as_consumed_only_what_it_read(
     copied: Path, first: Path, tmp_path: Path, request_for: Requests, say: Callable[[str], None]
 ) -> None:
@@ -105,6 +106,7 @@ def test_a_stopped_run_can_be_continued_and_counts_as_consumed_only_what_it_read
     assert pq.read_table(tmp_path / "next" / "ancestors.parquet").num_rows == seen
 
 
+@pytest.mark.slow
 def test_a_budget_stops_in_time_and_the_next_start_goes_on(
     tmp_path: Path, request_for: Requests, say: Callable[[str], None], said: list[str]
 ) -> None:
@@ -134,6 +136,7 @@ def test_a_schedule_is_laid_in_the_record_before_a_step_depends_on_it_and_ends_t
     assert train_adapter(request, say) == record
 
 
+@pytest.mark.slow
 def test_a_budget_that_is_used_up_before_the_first_step_is_refused_and_the_run_can_go_on(
     tmp_path: Path, request_for: Requests, say: Callable[[str], None]
 ) -> None:
@@ -154,6 +157,7 @@ def test_a_record_that_was_edited_is_refused(
         train_adapter(request_for("one", copied), say)
 
 
+@pytest.mark.slow
 def test_a_run_whose_checkpoints_are_gone_says_that_it_begins_anew(
     copied: Path, request_for: Requests, say: Callable[[str], None], said: list[str]
 ) -> None:

@@ -32,6 +32,13 @@ def test_text_comes_back_exactly(tokenizer: Tokenizer, text: str) -> None:
     assert tokenizer.decode(ids) == text
 
 
+@pytest.mark.parametrize("threads", [1, 2, 7, -1])
+def test_the_number_of_threads_does_not_change_the_ids(tokenizer: Tokenizer, threads: int) -> None:
+    texts = [text for trace in sums(200) for text in trace]
+    expected = [tokenizer.encode([text])[0] for text in texts]
+    assert [ids.tolist() for ids in tokenizer.encode_arrays(texts, threads)] == expected
+
+
 def test_each_marker_is_one_piece(tokenizer: Tokenizer) -> None:
     assert len(set(tokenizer.special.ids)) == 4
     assert tokenizer.decode(tokenizer.special.ids) == "".join(MARKERS)

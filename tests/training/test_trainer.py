@@ -1,46 +1,44 @@
-"""What the trainer adds to Tunix's: the schedule, and metrics that a resumed run takes up."""
+"""What the trainer adds to Tunix's: batches by step, a stop on a boundary, and metrics that a resumed run takes up."""
 
-from dataclasses import replace
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from training.errors import RunFolderError
-from training.settings import Settings
-from training.trainer import (
-    StepMetrics,
-    append_metrics,
-    keep_metrics,
-    learning_rate_schedule,
-    read_metrics,
-)
+from training.metrics import StepMetrics, append_metrics, keep_metrics, read_metrics
+from training.traces import Batch
+from training.trainer import Course, PlannedData
 
 
-@pytest.mark.parametrize("warmup", [0, 1, 4, 20])
-@pytest.mark.parametrize("steps", [1, 2, 10])
-def test_the_learning_rate_rises_then_falls_and_is_never_zero(
-    small: Settings, warmup: int, steps: int
-) -> None:
-    rate = learning_rate_schedule(replace(small, warmup=warmup, learning_rate=0.5), steps)
-    rates = np.array([float(rate(jnp.int32(done))) for done in range(steps)])
-    assert (rates > 0).all()
-    assert (rates <= 0.5 + 1e-6).all()
-    top = min(warmup, steps - 1)
-    assert (np.diff(rates[: top + 1]) >= -1e-7).all()
-    assert (np.diff(rates[top:]) <= 1e-7).all()
+class Done:
+    """As much of a trainer as is asked how far it is."""
+
+    def __init__(self, steps: int) -> None:
+        self.train_steps = steps
 
 
-def test_the_learning_rate_ends_near_a_tenth_of_its_peak(small: Settings) -> None:
-    rate = learning_rate_schedule(replace(small, warmup=2, learning_rate=1.0), 100)
-    assert float(rate(1)) == 1.0
-    assert float(rate(2)) == 1.0
-    assert float(rate(100)) == pytest.approx(0.1)
+def batch(step: int) -> Batch:
+    numbers = np.full((1, 1), step, dtype=np.int32)
+    return Batch(numbers, numbers, numbers, numbers.astype(np.float32))
+
+
+def course(steps: int, *, stop: bool) -> Course:
+    return Course(steps, batch, lambda _: 1.0, lambda _: None, lambda _: None, lambda: stop)
+
+
+def test_the_batch_is_that_of_the_step_behind_those_that_are_done() -> None:
+    data = PlannedData(course(3, stop=False))
+    batches = [data.load_next_train_batch(Done(done)) for done in range(4)]
+    assert [None if one is None else int(one.tokens[0, 0]) for one in batches] == [1, 2, 3, None]
+
+
+def test_there_is_no_batch_when_it_is_to_stop() -> None:
+    assert PlannedData(course(3, stop=True)).load_next_train_batch(Done(0)) is None
 
 
 def metrics(step: int) -> StepMetrics:
-    return StepMetrics(step, loss=1 / 3, tokens=7, gradient_norm=0.5, learning_rate=1e-3, held_out_loss=None)
+    return StepMetrics(step, loss=1 / 3, tokens=7, useful=9, gradient_norm=0.5, learning_rate=1e-3)
 
 
 def test_metrics_behind_the_checkpoint_are_cut_even_a_torn_line(tmp_path: Path) -> None:

@@ -152,3 +152,12 @@ def test_any_other_model_needs_a_folder() -> None:
         SettingsError, match=r"--base is missing; model gemma2-2b-it takes its weights from a"
     ):
         base_of(MODELS["gemma2-2b-it"], None, 256_000)
+
+
+@pytest.mark.parametrize("at_once", [1, 100, 1000])
+def test_a_digest_does_not_depend_on_how_much_is_widened_at_once(
+    monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    whole = tensors_digest(drawn(TINY_GEMMA3, "bfloat16"))
+    monkeypatch.setattr("training.tensors.DIGESTED_AT_ONCE", at_once)
+    assert tensors_digest(drawn(TINY_GEMMA3, "bfloat16")) == whole

@@ -1,9 +1,6 @@
 """What `open_base` says to Orbax checkpoints that are wrong, damaged or hostile."""
 
 import json
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,41 +12,21 @@ from tests.training.helpers import TINY_GEMMA3
 from tests.training.weight_folders import VOCABULARY, drawn, kaggle, write_checkpoint
 from training.errors import BaseError
 from training.models import TINY
-from training.weights.folder import open_base
-from training.weights.names import network_names
-
-SHAPE = TINY.shape
-# A process of its own: when Orbax gives up, its other reads end later, and complain in whatever runs by then.
-DIGESTS = """
-import json, sys
-from pathlib import Path
-from training.commands.chosen import quiet_libraries
-quiet_libraries()
-from training.errors import BaseError
-from training.models import TINY
 from training.tensors import tensors_digest
 from training.weights.folder import open_base
 from training.weights.names import network_names
 
-said = {}
-for folder in sys.argv[2:]:
-    names = network_names(TINY.shape, int(sys.argv[1]))
+SHAPE = TINY.shape
+
+
+def outcome(folder: Path) -> str:
+    """The digest of a folder's tensors, or the error that it ends with."""
+    names = network_names(SHAPE, VOCABULARY)
     try:
-        base = open_base(Path(folder), TINY.shape, int(sys.argv[1]))
-        said[folder] = tensors_digest({name: base.tensor(name, size) for name, size in names.items()})
+        base = open_base(folder, SHAPE, VOCABULARY)
+        return tensors_digest({name: base.tensor(name, size) for name, size in names.items()})
     except BaseError as error:
-        said[folder] = str(error)
-print(json.dumps(said))
-"""
-
-
-def digests(folders: list[Path]) -> dict[Path, str]:
-    """The digest of each folder's tensors, or the error that it ends with."""
-    command = [sys.executable, "-c", DIGESTS, str(VOCABULARY), *map(str, folders)]
-    done = subprocess.run(command, capture_output=True, check=True, timeout=120, text=True)
-    said: dict[str, str] = json.loads(done.stdout)
-    assert all(line.isprintable() for line in said.values())
-    return {Path(folder): line for folder, line in said.items()}
+        return str(error)
 
 
 def refusal(folder: Path) -> str:
@@ -72,24 +49,39 @@ def write_unbundled(folder: Path) -> Path:
 
 def test_files_that_are_cut_or_gone_are_refused_unless_nothing_in_them_is_used(tmp_path: Path) -> None:
     """Above all, no array is quietly read as zeros where its data is missing."""
-    whole = write_checkpoint(tmp_path / "whole", tree())
-    chunks = write_unbundled(tmp_path / "chunks")
-    copies: list[Path] = []
-    for source, kept in ((whole, "*"), (chunks, "transformer/layer_1*/**/*")):
-        for file in sorted(path for path in source.rglob(kept) if path.is_file()):
-            for damage in ("gone", "half"):
-                copies.append(shutil.copytree(source, tmp_path / f"{len(copies)}"))
-                place = copies[-1] / file.relative_to(source)
-                content = place.read_bytes()
-                place.unlink()
-                if damage == "half":
-                    place.write_bytes(content[: len(content) // 2])
-    good, *said = digests([whole, chunks, *copies]).values()
-    assert said[0] == good
-    refused = [line for line in said[1:] if line != good]
-    assert all("download it again" in line or "no weights in it" in line for line in refused), refused
-    assert len(refused) > len(copies) / 2
-    assert any("final_norm/scale can't be read" in line or "/w can't be read" in line for line in refused)
+    bundled, unbundled = (
+        write_checkpoint(tmp_path / "bundled", tree()),
+        write_unbundled(tmp_path / "unbundled"),
+    )
+    good = outcome(bundled)
+    assert outcome(unbundled) == good == tensors_digest(drawn(SHAPE))
+    said = []
+    for source, damaged in ((bundled, "**/*"), (unbundled, "transformer/layer_1*/**/*")):
+        for file in sorted(path for path in source.glob(damaged) if path.is_file()):
+            content = file.read_bytes()
+            file.unlink()
+            said.append(outcome(source))
+            file.write_bytes(content[: len(content) // 2])
+            said.append(outcome(source))
+            file.write_bytes(content)
+    refused = [line for line in said if line != good]
+    assert all(
+        line.isprintable() and line.startswith((f"base {tmp_path}", str(tmp_path))) for line in refused
+    )
+    assert sum("/w' can't be read" in line and "missing" in line for line in refused) >= 4
+    assert sum("lacks 'layer_1/" in line for line in refused) >= 4
+    assert 0 < len(said) - len(refused) < len(said) / 2
+    assert outcome(bundled) == outcome(unbundled) == good
+
+
+@pytest.mark.parametrize("sign", ["checkpoint", "_METADATA"])
+def test_a_checkpoint_of_any_age_is_read(tmp_path: Path, sign: str) -> None:
+    """Old ones tell of their tree in `checkpoint`, new ones in `_METADATA`: neither is needed."""
+    for folder in (write_checkpoint(tmp_path / "bundled", tree()), write_unbundled(tmp_path / "unbundled")):
+        for told in ("_METADATA", "_CHECKPOINT_METADATA", "commit_success.txt"):
+            (folder / told).unlink()
+        (folder / sign).write_bytes(b"")
+        assert outcome(folder) == tensors_digest(drawn(SHAPE))
 
 
 def test_metadata_that_lies_about_an_array_is_refused(tmp_path: Path) -> None:
@@ -99,7 +91,7 @@ def test_metadata_that_lies_about_an_array_is_refused(tmp_path: Path) -> None:
         file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
         return folder
 
-    assert "final_norm/scale of shape (192,) is stored in chunks of (68719476736,)" in refusal(
+    assert "'final_norm/scale' of shape (192,) is stored in chunks of (68719476736,)" in refusal(
         changed("bomb", chunks=[1 << 36])
     )
     assert "(final_norm.scale) has the shape [1099511627776], expected [192]" in refusal(

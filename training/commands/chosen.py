@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 import warnings
+from logging import CRITICAL, getLogger
 from pathlib import Path
 
 from manifests.command import path
@@ -84,6 +85,8 @@ def quiet_libraries() -> None:
     from absl import logging  # comes with JAX's libraries, which `training plan` does without
 
     logging.set_verbosity(logging.FATAL)
+    # When one of Orbax's writes fails, so do its others, and nobody asks them how it went.
+    getLogger("asyncio").setLevel(CRITICAL)
     sys.unraisablehook = _report_unraisable
 
 

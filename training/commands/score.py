@@ -28,7 +28,9 @@ def add(commands: Commands, flags: Sequence[Parser]) -> None:
         help=f"a run's folder, or '{NO_ADAPTER}' for the base of --model (default: {NO_ADAPTER})",
     )
     score.add_argument("--model", metavar="NAME", help="with no adapter: the model")
-    score.add_argument("--tokenizer", type=path, metavar="FILE", help="with no adapter: a SentencePiece model")
+    score.add_argument(
+        "--tokenizer", type=path, metavar="FILE", help="with no adapter: a SentencePiece model"
+    )
     score.add_argument("--length", type=int, metavar="N", help="with no adapter: tokens in a row of a batch")
     score.add_argument("--config", type=path, metavar="FILE", help="with no adapter: settings as TOML")
     score.add_argument("--cache", type=path, metavar="DIR", help="keep the tokens there")

@@ -90,7 +90,11 @@ def _train(
         raise SettingsError("--allow-overlap is about the rows of --continue RUN; give that, or leave it out")
     model, settings, tokenizer = chosen(options)
     quiet_libraries()
-    from training.run import train_adapter  # JAX takes seconds to import: only a training pays for it
+    from training import hosts  # JAX takes seconds to import: only a training pays for it
+    from training.run import train_adapter
+
+    with hosts.standard_output_kept():
+        hosts.join()
 
     request = RunRequest(
         store=Store.open(default_store(options.store)),
@@ -105,7 +109,8 @@ def _train(
         allow_overlap=options.allow_overlap,
         budget=budget,
     )
-    return train_adapter(request, say, interruption)
+    with hosts.standard_output_kept():
+        return train_adapter(request, say, interruption)
 
 
 def _print(options: argparse.Namespace, record: Mapping[str, Any]) -> None:

@@ -1,6 +1,9 @@
 """A merged model as an Orbax checkpoint, in the layout of Google's own, as Kaggle ships them and Tunix loads them."""
 
+import os
+import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from training.weights.kaggle_names import kaggle_names
 from training.weights.names import Array
 
 REASON_LENGTH = 200
+STILL_SECONDS, LONGEST_WAIT = 0.2, 10.0
 
 Tree = dict[str, dict[str, Any]]
 
@@ -53,7 +57,26 @@ def write_orbax(folder: Path, tree: Tree, metadata: Mapping[str, str]) -> None:
     except Exception as error:  # Orbax has no error of its own for a full disk
         # "Error writing … in … at …: Failed writing: …: No space left on device": the reason comes last.
         reason = " ".join(str(error).rpartition('": ')[2].split())[:REASON_LENGTH] or type(error).__name__
+        _await_stillness(folder.parent)
         raise StoreError(
             f"the checkpoint can't be written ({reason}); nothing is half published: mend this, or choose another "
             "place with --out, and run the same command again"
         ) from error
+
+
+def _await_stillness(folder: Path) -> None:
+    """Wait until nothing is written below a folder any more, or ten seconds.
+
+    When one write fails, Orbax does not wait for the others; they would put back what is removed meanwhile.
+    """
+    seen: dict[Path, int] | None = None
+    for _ in range(round(LONGEST_WAIT / STILL_SECONDS)):
+        now: dict[Path, int] = {}
+        for inner, _folders, files in os.walk(folder):
+            for path in (Path(inner, name) for name in files):
+                with suppress(FileNotFoundError):
+                    now[path] = path.stat().st_mtime_ns
+        if now == seen:
+            break
+        seen = now
+        time.sleep(STILL_SECONDS)

@@ -87,7 +87,7 @@ def lineage(record: Record) -> Markup:
 
 def _overlap(record: Record) -> Markup:
     """Whether traces were trained on again, which a person must have allowed."""
-    allowed = record.get("allowed_overlap")
+    allowed = record.get("overlap")
     if not allowed:
         return EMPTY
     return tag(

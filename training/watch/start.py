@@ -6,6 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from training import hosts
 from training.models import Model
 from training.prepare import Prepared
 from training.settings import Settings
@@ -34,7 +35,7 @@ def watcher_of(
         sample_every=settings.sample_every,
         sampler=_sampler(settings, prepared, tokenizer, say),
         full_speed=_full_speed(model, settings, prepared, tokenizer.vocabulary, devices),
-        writes=jax.process_index() == 0,
+        writes=hosts.first(),
     )
     return Watcher(watched, say)
 

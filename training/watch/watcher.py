@@ -10,6 +10,7 @@ import jax
 from flax import nnx
 
 from training.evaluation import HeldOut
+from training.hosts import local_copy
 from training.lines import append_line, cut_lines
 from training.metrics import HELD_OUT, StepMetrics
 from training.network import Network
@@ -78,9 +79,8 @@ class Watcher:
         """
         run = self._watched.run
         if self._watched.writes:
-            kept = (
-                resumed_from or -1
-            )  # a run that begins anew has not even the samples from before its first step
+            # A run that begins anew has not even the samples from before its first step.
+            kept = resumed_from or -1
             for name in (PACE, SAMPLES):
                 cut_lines(run / name, kept)
             self._board = Board(run / FOLDER, kept + 1)
@@ -106,11 +106,14 @@ class Watcher:
             self._sample(metrics.step)
 
     def _sample(self, step: int) -> None:
-        """Every process generates, for the network may lie on all of them; one writes."""
         sampler = self._watched.sampler
-        if not self._watched.sample_every or sampler is None or self._network is None:
+        if (
+            not (self._watched.writes and self._watched.sample_every)
+            or sampler is None
+            or self._network is None
+        ):
             return
-        samples = sampler.replies(self._network, step)
+        samples = sampler.replies(local_copy(self._network), step)
         share = format_share(samples)
         self._say(f"step {step:,}: {share:.0%} of {len(samples)} samples keep the format")
         if self._board is not None:

@@ -8,7 +8,7 @@ from training.errors import BaseError, SettingsError
 from training.models import MODELS, Model, Shape
 from training.network import Base, DrawnBase
 from training.weights.names import EMBEDDING, Array, network_names
-from training.weights.orbax_folder import METADATA, OrbaxFolder
+from training.weights.orbax_folder import OrbaxFolder, checkpoint_in
 from training.weights.safetensors_folder import SafetensorsFolder
 from training.weights.source import HUGGING_FACE, KAGGLE, READABLE, Layout, Source
 
@@ -72,7 +72,7 @@ def open_base(folder: Path, shape: Shape, vocabulary: int) -> Base:
     if not folder.is_dir():
         what = "a file; give the folder that it is in" if folder.exists() else "no such folder"
         raise BaseError(f"base {folder}: {what}")
-    if (checkpoint := _checkpoint_in(folder)) is not None:
+    if (checkpoint := checkpoint_in(folder)) is not None:
         source: Source = OrbaxFolder(checkpoint)
         layout = KAGGLE
     elif files := sorted(folder.glob("*.safetensors")):
@@ -136,14 +136,6 @@ def _size(shape: tuple[object, ...]) -> str:
 def _called(shape: Shape) -> str:
     names = [model.name for model in MODELS.values() if model.shape == shape]
     return " or ".join(names) or f"a {shape.family} of {shape.layers} layers and width {shape.embed}"
-
-
-def _checkpoint_in(folder: Path) -> Path | None:
-    """The Orbax checkpoint: the folder, or its only subfolder, as Kaggle puts it next to the tokenizer."""
-    if (folder / METADATA).is_file():
-        return folder
-    below = [path.parent for path in folder.glob(f"*/{METADATA}")]
-    return below[0] if len(below) == 1 else None
 
 
 def _nothing_in(folder: Path) -> str:
