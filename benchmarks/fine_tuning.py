@@ -26,10 +26,10 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from manifests.store import Store
-from training.network import Network, adapter_tensors, load_adapter
-from training.opened import open_run
-from training.templates import encode_prompts, template_of
-from training.tokenizer import Tokenizer
+from training.batches.templates import encode_prompts, template_of
+from training.batches.tokenizer import Tokenizer
+from training.network.gemma import Network, adapter_tensors, load_adapter
+from training.runs.opened import open_run
 from training.watch.sampler import Prompt, Sampler
 
 MODEL = "gemma3-270m"

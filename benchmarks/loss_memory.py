@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 from tunix.sft import peft_trainer
 
-from training.loss import token_losses
+from training.loop.loss import token_losses
 
 SOFTCAP = 30.0
 

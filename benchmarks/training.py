@@ -42,16 +42,16 @@ from tunix.sft import peft_trainer
 from tunix.sft import utils as sft_utils
 
 from manifests.store import Store
-from training.devices import Devices
-from training.metrics import StepMetrics
+from training.batches.prepare import Prepared, prepare
+from training.batches.tokenizer import Tokenizer
+from training.batches.traces import assemble_batch
+from training.loop.devices import Devices
+from training.loop.schedule import schedule_of
+from training.loop.trainer import Course, Trainer
 from training.models import TINY
-from training.network import DrawnBase, adapter_start, build_network, model_config, tensor_name
-from training.prepare import Prepared, prepare
-from training.quantization import lora_rules
-from training.schedule import schedule_of
-from training.tokenizer import Tokenizer
-from training.traces import assemble_batch
-from training.trainer import Course, Trainer
+from training.network.gemma import DrawnBase, adapter_start, build_network, model_config, tensor_name
+from training.network.quantization import lora_rules
+from training.runs.metrics import StepMetrics
 
 NOT_COUNTED = 3
 SETTINGS = replace(TINY.defaults, held_out="0", checkpoint_every=10_000)

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from manifests.manifest import Manifest
 from manifests.store import Store
-from training import folder
-from training.budget import Budget
-from training.folder import Record
+from training.batches.plan import Plan
+from training.batches.tokenizer import Tokenizer
+from training.loop.budget import Budget
 from training.models import Model
-from training.parent import ParentRun
-from training.plan import Plan
+from training.runs import folder
+from training.runs.folder import Record
+from training.runs.parent import ParentRun
 from training.settings import Settings
-from training.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)

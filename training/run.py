@@ -13,25 +13,26 @@ from flax import nnx
 from manifests import disk
 from manifests.manifest import Manifest
 from manifests.row_keys import row_keys
-from training import folder, handover, hosts, outcome, parent, sessions
-from training.boundary import BUDGET, Boundary
-from training.budget import Timing, duration
-from training.devices import Devices
+from training.batches.plan import Batches
+from training.batches.prepare import Prepared, prepare
+from training.batches.token_cache import TOKENS, TOKENS_PROOF
+from training.batches.traces import Batch, assemble_batch
 from training.errors import SettingsError
-from training.evaluation import Evaluator, HeldOut
-from training.folder import Record
-from training.interruption import Interruption
-from training.metrics import METRICS, StepMetrics, read_metrics, write_metrics_table
-from training.network import Base, Network, adapter_tensors, build_network, load_adapter
-from training.parent import ParentRun
-from training.plan import Batches
-from training.prepare import Prepared, prepare
+from training.loop import hosts
+from training.loop.boundary import BUDGET, Boundary
+from training.loop.budget import Timing, duration
+from training.loop.devices import Devices
+from training.loop.evaluation import Evaluator, HeldOut
+from training.loop.interruption import Interruption
+from training.loop.schedule import Schedule, schedule_of
+from training.loop.trainer import Course, Trainer
+from training.network.gemma import Base, Network, adapter_tensors, build_network, load_adapter
+from training.network.tensors import tensors_digest, write_tensors
 from training.request import RunRequest, asked, fixed, inherited, provenance
-from training.schedule import Schedule, schedule_of
-from training.tensors import tensors_digest, write_tensors
-from training.token_cache import TOKENS, TOKENS_PROOF
-from training.traces import Batch, assemble_batch
-from training.trainer import Course, Trainer
+from training.runs import folder, handover, outcome, parent, sessions
+from training.runs.folder import Record
+from training.runs.metrics import METRICS, StepMetrics, read_metrics, write_metrics_table
+from training.runs.parent import ParentRun
 from training.watch.start import watcher_of
 from training.watch.watcher import Watcher
 from training.weights.folder import base_of

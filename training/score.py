@@ -12,16 +12,16 @@ import numpy.typing as npt
 from manifests.manifest import Manifest
 from manifests.scores import write_scores
 from manifests.store import Store
-from training.devices import Devices
-from training.evaluation import Evaluator, TraceLoss
+from training.batches.plan import Batches, evaluation_table
+from training.batches.prepare import QUIET_SECONDS, encode_manifest, tokens_folder, tokens_key
+from training.batches.tokenizer import Tokenizer
+from training.batches.traces import EncodedManifest, assemble_batch
+from training.loop.devices import Devices
+from training.loop.evaluation import Evaluator, TraceLoss
 from training.models import Model
-from training.network import Network, build_network
-from training.opened import Opened
-from training.plan import Batches, evaluation_table
-from training.prepare import QUIET_SECONDS, encode_manifest, tokens_folder, tokens_key
+from training.network.gemma import Network, build_network
+from training.runs.opened import Opened
 from training.settings import Settings
-from training.tokenizer import Tokenizer
-from training.traces import EncodedManifest, assemble_batch
 from training.weights.folder import base_of
 
 
@@ -82,7 +82,7 @@ def run_scorer(opened: Opened) -> Scorer:
 def score_manifest(
     store: Store, manifest: Manifest, scorer: Scorer, cache: Path | None, say: Callable[[str], None]
 ) -> TraceScores:
-    """Score every trace of a manifest that fits the length, whatever its `Fault` (training/templates.py).
+    """Score every trace of a manifest that fits the length, whatever its `Fault` (training/batches/templates.py).
 
     `cache` is a folder that keeps the tokens of many manifests. Raises what `encode_manifest` raises.
     """

@@ -30,7 +30,7 @@ class Settings:
     checkpoint_every  steps between checkpoints
     evaluate_every    steps between evaluations of the held-out traces; 0: only before and after
     sample_every      steps between samples; 0: none
-    held_out          share of the traces that is never trained on, below 1 (rule: training/held_out.py)
+    held_out          share of the traces that is never trained on, below 1 (rule: training/batches/held_out.py)
     seed              of the epochs' orders, of the held-out share, of the adapter's start
     steps             steps of the run, over `epochs` (a flag only)
     """

@@ -15,7 +15,7 @@ from manifests.keys import Trace
 from manifests.store import Store
 from tests.manifests.export_parts import LATER, chain, front_matter
 from tests.manifests.helpers import parts_of, traces
-from training.templates import TEMPLATES
+from training.batches.templates import TEMPLATES
 
 TEXT = st.text(st.characters(codec="utf-8"), min_size=1)
 TRACES = st.lists(st.builds(Trace, TEXT, TEXT, TEXT), max_size=9)

@@ -10,11 +10,11 @@ import pytest
 
 from manifests.store import Store
 from tests.training.helpers import Requests, publish, sums, write_traces
+from training.batches.tokenizer import Tokenizer, train_tokenizer
 from training.models import TINY
 from training.request import RunRequest
 from training.run import train_adapter
 from training.settings import Settings
-from training.tokenizer import Tokenizer, train_tokenizer
 
 # What these libraries call of each other is going out of use; nothing of ours is exempt.
 LIBRARIES = r"ignore::DeprecationWarning:(flax|jax|optax|orbax|qwix|tunix)\."

@@ -12,10 +12,10 @@ from flax import nnx
 
 from training.export.lora import adapter_shapes
 from training.export.trained import Loss, MixSource, TrainedRun
-from training.loss import isolating_mask, soft_capped
+from training.loop.loss import isolating_mask, soft_capped
 from training.models import TINY, Model, Shape
-from training.network import Base, DrawnBase, Network, build_network, load_adapter
-from training.tensors import Digest, Tensor, draw_uniform, tensors_digest
+from training.network.gemma import Base, DrawnBase, Network, build_network, load_adapter
+from training.network.tensors import Digest, Tensor, draw_uniform, tensors_digest
 from training.weights.names import network_names
 
 SEED = 42

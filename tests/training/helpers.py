@@ -12,12 +12,12 @@ from curation.recipe_reader import parse_recipe
 from manifests.keys import Trace
 from manifests.manifest import Manifest
 from manifests.store import Store
-from training.folder import Record, read_record, write_record
 from training.models import GEMMA3, TINY, Shape
-from training.network import DrawnBase, Network, adapter_tensors, build_network, load_adapter
-from training.outcome import RESULTS
+from training.network.gemma import DrawnBase, Network, adapter_tensors, build_network, load_adapter
+from training.network.tensors import draw_uniform
 from training.request import RunRequest
-from training.tensors import draw_uniform
+from training.runs.folder import Record, read_record, write_record
+from training.runs.outcome import RESULTS
 
 # A Gemma-3 small enough for tests, deep enough to have a global layer among its local ones.
 TINY_GEMMA3 = Shape(

@@ -14,12 +14,12 @@ import pytest
 
 from manifests.store import Store
 from tests.training.helpers import publish
-from training.plan import Batches
-from training.planned import PLAN_FILE, plan_manifest, write_plan
-from training.prepare import Prepared, prepare
+from training.batches.plan import Batches
+from training.batches.planned import PLAN_FILE, plan_manifest, write_plan
+from training.batches.prepare import Prepared, prepare
+from training.batches.tokenizer import Tokenizer
+from training.batches.traces import Batch, assemble_batch
 from training.settings import Settings
-from training.tokenizer import Tokenizer
-from training.traces import Batch, assemble_batch
 
 ROOT = Path(__file__).parents[2]
 DEVICES = (1, 2, 4, 8)
@@ -29,12 +29,12 @@ import hashlib, json, sys
 from pathlib import Path
 import jax
 from manifests.store import Store
-from training.devices import Devices
+from training.loop.devices import Devices
 from training.models import TINY
-from training.prepare import prepare
+from training.batches.prepare import prepare
 from training.settings import with_values
-from training.tokenizer import Tokenizer
-from training.traces import assemble_batch
+from training.batches.tokenizer import Tokenizer
+from training.batches.traces import assemble_batch
 
 store, tokenizer, place, values = sys.argv[1:]
 settings = with_values(TINY.defaults, json.loads(values))

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.boundary import BUDGET, Boundary
-from training.budget import MEASURED_STEPS, Budget, Timing
-from training.metrics import StepMetrics
+from training.loop.boundary import BUDGET, Boundary
+from training.loop.budget import MEASURED_STEPS, Budget, Timing
+from training.loop.schedule import Schedule, schedule_of
 from training.models import TINY
-from training.schedule import Schedule, schedule_of
+from training.runs.metrics import StepMetrics
 
 SETTINGS = replace(TINY.defaults, warmup=10, checkpoint_every=50, learning_rate=1.0)
 LAID_AT = MEASURED_STEPS + 1

@@ -4,8 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.budget import ASSUMED_BYTES, ASSUMED_SECONDS, MARGIN, Budget, Timing, duration, parse_budget
 from training.errors import SettingsError
+from training.loop.budget import (
+    ASSUMED_BYTES,
+    ASSUMED_SECONDS,
+    MARGIN,
+    Budget,
+    Timing,
+    duration,
+    parse_budget,
+)
 
 
 class Clock:

@@ -12,7 +12,11 @@ import pytest
 from flax import nnx
 
 from tests.training.helpers import drawn_network
-from training.checkpoints import (
+from training.errors import RunFolderError
+from training.loop.update import Optimizer, build_optimizer
+from training.models import TINY
+from training.network.gemma import Network, adapter_tensors
+from training.runs.checkpoints import (
     Checkpoints,
     DamagedError,
     newest_whole,
@@ -21,10 +25,6 @@ from training.checkpoints import (
     state_tensors,
     steps_in,
 )
-from training.errors import RunFolderError
-from training.models import TINY
-from training.network import Network, adapter_tensors
-from training.update import Optimizer, build_optimizer
 
 PROVENANCE = {"manifest": "m", "plan": "p", "tokenizer": "t", "template": "gemma-think/1", "base": "b"}
 METADATA = "_CHECKPOINT_METADATA"

@@ -9,8 +9,8 @@ import pytest
 
 from manifests.store import Store
 from tests.training.helpers import publish
+from training.batches.tokenizer import Tokenizer
 from training.cli import main
-from training.tokenizer import Tokenizer
 
 ROOT = Path(__file__).parents[2]
 

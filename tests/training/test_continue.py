@@ -24,9 +24,9 @@ from tests.training.helpers import (
     write_traces,
 )
 from training.errors import OverlapError, ParentRunError, RunFolderError
-from training.metrics import read_metrics
-from training.parent import open_parent, overlap_with, refuse_overlap, say_lineage
 from training.run import train_adapter
+from training.runs.metrics import read_metrics
+from training.runs.parent import open_parent, overlap_with, refuse_overlap, say_lineage
 
 
 def test_a_manifest_that_overlaps_what_a_run_consumed_is_refused(

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from tests.training.helpers import Requests
-from training.devices import Devices
-from training.metrics import read_metrics
+from training.loop.devices import Devices
 from training.models import TINY
+from training.network.tensors import read_tensors
+from training.runs.metrics import read_metrics
 from training.settings import Settings
-from training.tensors import read_tensors
 
 ROOT = Path(__file__).parents[2]
 
@@ -101,7 +101,7 @@ def test_a_devices_share_is_computed_in_even_pieces_of_at_most_so_many_rows(
 def test_devices_that_the_rows_do_not_divide_over_are_left_out_and_told() -> None:
     script = (
         "from dataclasses import replace\n"
-        "from training.devices import Devices\n"
+        "from training.loop.devices import Devices\n"
         "from training.models import TINY\n"
         "devices = Devices(replace(TINY.defaults, batch=6, rows_per_device=1), print)\n"
         "print(devices.count, devices.micro_batches)\n"

@@ -18,8 +18,8 @@ from training.cli import main
 from training.errors import OtherBaseError, SettingsError
 from training.export.exporting import Exported, export_run, write_export
 from training.export.trained import open_trained
-from training.folder import write_record
-from training.network import DrawnBase
+from training.network.gemma import DrawnBase
+from training.runs.folder import write_record
 from training.weights.folder import base_of, open_base
 from training.weights.names import network_names
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from tests.training.exports import trained_run
+from training.batches.tokenizer import DEMO_TOKENIZER
 from training.export.card import MERGED, ORBAX, PEFT, model_card
 from training.export.trained import Loss, MixSource, TrainedRun
 from training.models import MODELS, TINY
-from training.tokenizer import DEMO_TOKENIZER
 
 HOSTILE = (
     "\"quoted\": 'x'\n---\n# heading\n- a: [b](javascript:c)\n<script>alert(1)</script> "

@@ -3,6 +3,7 @@
 import pytest
 from tunix.models.gemma3 import model as gemma3
 
+from training.batches.tokenizer import SpecialTokens
 from training.export.configuration import (
     PUBLIC_NAMES,
     adapter_configuration,
@@ -11,8 +12,7 @@ from training.export.configuration import (
     model_configuration,
 )
 from training.models import GEMMA2, MODELS
-from training.network import model_config
-from training.tokenizer import SpecialTokens
+from training.network.gemma import model_config
 
 SPECIAL = SpecialTokens(pad=0, bos=2, start_of_turn=105, end_of_turn=106)
 

@@ -11,8 +11,8 @@ import pytest
 from tests.training.helpers import record_of, unfinished
 from training.errors import ModelError, RunFolderError, SettingsError, TokenizerError
 from training.export.exporting import export_run
-from training.folder import ADAPTER, write_record
-from training.tensors import read_tensors, write_tensors
+from training.network.tensors import read_tensors, write_tensors
+from training.runs.folder import ADAPTER, write_record
 
 
 def export(run: Path, out: Path) -> None:

@@ -18,8 +18,8 @@ from training.export.lora import (
     peft_tensors,
 )
 from training.models import TINY, Shape
-from training.network import DrawnBase, adapter_tensors
-from training.tensors import Tensor
+from training.network.gemma import DrawnBase, adapter_tensors
+from training.network.tensors import Tensor
 from training.weights.names import Array, huggingface_names, network_names
 
 SHAPES = [TINY.shape, TINY_GEMMA3]

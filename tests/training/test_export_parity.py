@@ -22,12 +22,12 @@ import safetensors.numpy
 
 from tests.training.exports import drawn_base, network_logits, trained_run
 from tests.training.helpers import TINY_GEMMA3
+from training.batches.templates import encode_traces, template_of
+from training.batches.tokenizer import Tokenizer
 from training.export.exporting import write_export
 from training.export.trained import TrainedRun
 from training.models import TINY, Shape, model_of
-from training.network import Base
-from training.templates import encode_traces, template_of
-from training.tokenizer import Tokenizer
+from training.network.gemma import Base
 from training.weights.folder import open_base
 from training.weights.names import Array, network_names, take_apart
 

@@ -10,10 +10,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sentencepiece import sentencepiece_model_pb2
 
+from training.batches.templates import encode_traces, template_of
+from training.batches.tokenizer import DEMO_TOKENIZER, Tokenizer
 from training.errors import TokenizerError
 from training.export.tokenizer_files import CHAT_TEMPLATE, Pieces
-from training.templates import encode_traces, template_of
-from training.tokenizer import DEMO_TOKENIZER, Tokenizer
 
 DEMO = DEMO_TOKENIZER.read_bytes()
 

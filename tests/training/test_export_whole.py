@@ -21,9 +21,9 @@ from tests.training.helpers import TINY_GEMMA3
 from training.export.exporting import write_export
 from training.export.shards import INDEX
 from training.export.trained import TrainedRun
-from training.loss import isolating_mask
+from training.loop.loss import isolating_mask
 from training.models import GEMMA2, TINY, Shape, model_of
-from training.network import DrawnBase, model_config
+from training.network.gemma import DrawnBase, model_config
 from training.weights.folder import open_base
 from training.weights.names import Array, network_names
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from training.errors import RunFolderError
-from training.folder import (
+from training.runs.folder import (
     FORMAT,
     Record,
     check_file,

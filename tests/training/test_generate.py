@@ -10,14 +10,14 @@ import pytest
 from flax import nnx
 
 from tests.training.helpers import TINY_GEMMA3, drawn_network
+from training.batches.tokenizer import SpecialTokens
 from training.errors import SettingsError
-from training.generate import Decoding, generate
-from training.loss import isolating_mask, soft_capped
+from training.loop.loss import isolating_mask, soft_capped
+from training.loop.update import in_precision
 from training.models import TINY, Shape
-from training.network import Network, adapter_tensors
-from training.tensors import tensors_digest
-from training.tokenizer import SpecialTokens
-from training.update import in_precision
+from training.network.gemma import Network, adapter_tensors
+from training.network.tensors import tensors_digest
+from training.replies.generate import Decoding, generate
 
 VOCABULARY = 512
 NEVER = SpecialTokens(pad=0, bos=2, start_of_turn=4, end_of_turn=VOCABULARY)  # no token: no reply ends

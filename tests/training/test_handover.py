@@ -10,13 +10,13 @@ import pytest
 
 from manifests.errors import StoreError
 from tests.training.helpers import Requests, files_below, record_of, unfinished
-from training import folder, handover
-from training.checkpoints import Checkpoint, DamagedError, read_checkpoint, steps_in
 from training.errors import RunFolderError
-from training.folder import write_record
-from training.handover import take_over
-from training.metrics import read_metrics
 from training.run import train_adapter
+from training.runs import folder, handover
+from training.runs.checkpoints import Checkpoint, DamagedError, read_checkpoint, steps_in
+from training.runs.folder import write_record
+from training.runs.handover import take_over
+from training.runs.metrics import read_metrics
 
 
 def asked_of(run: Path) -> folder.Record:

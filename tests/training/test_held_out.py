@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.held_out import MOST, content_keys, held_out
+from training.batches.held_out import MOST, content_keys, held_out
 
 Traces = list[tuple[int, int]]
 TRACES = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 4)), min_size=1, max_size=80)

@@ -14,11 +14,11 @@ import pytest
 
 from tests.training.helpers import Requests, record_of
 from training.errors import HostsError
-from training.folder import read_record, write_record
-from training.hosts import ADDRESS, COUNT, NUMBER, agreed, first, join, speaking
-from training.metrics import read_metrics
+from training.loop.hosts import ADDRESS, COUNT, NUMBER, agreed, first, join, speaking
+from training.network.tensors import read_tensors
+from training.runs.folder import read_record, write_record
+from training.runs.metrics import read_metrics
 from training.settings import Settings
-from training.tensors import read_tensors
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 240

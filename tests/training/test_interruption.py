@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from training.interruption import Interruption
+from training.loop.interruption import Interruption
 
 ROOT = Path(__file__).parents[2]
 # A stand-in for a training, in a process of its own: what it says and how it ends is the real thing.
 PROGRAM = """
 import sys, time
-from training.interruption import Interruption
+from training.loop.interruption import Interruption
 interruption = Interruption()
 say = lambda line: print(line, flush=True)
 try:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.training.helpers import files_below, record_of
-from training.checkpoints import read_checkpoint
+from training.runs.checkpoints import read_checkpoint
 
 ROOT = Path(__file__).parents[2]
 CPU = {**os.environ, "JAX_PLATFORMS": "cpu"}

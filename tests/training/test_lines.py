@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from training import lines
 from training.errors import RunFolderError
-from training.lines import append_line, cut_lines, read_lines
+from training.runs import lines
+from training.runs.lines import append_line, cut_lines, read_lines
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import numpy as np
 import optax
 import pytest
 
-from training import loss
-from training.loss import chunk_length, isolating_mask, token_losses
+from training.loop import loss
+from training.loop.loss import chunk_length, isolating_mask, token_losses
 
 BATCH, LENGTH, WIDTH, VOCABULARY = 3, 10, 8, 50
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from training.errors import RunFolderError
-from training.metrics import METRICS, StepMetrics, append_metrics, step_metrics, write_metrics_table
+from training.runs.metrics import METRICS, StepMetrics, append_metrics, step_metrics, write_metrics_table
 
 FIRST = StepMetrics(1, loss=1 / 3, tokens=7, useful=9, gradient_norm=0.5, learning_rate=1e-3)
 SECOND = StepMetrics(

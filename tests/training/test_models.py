@@ -6,7 +6,7 @@ from tunix.models.gemma3 import model as gemma3
 
 from training.errors import ModelError
 from training.models import MODELS, model_of
-from training.network import model_config
+from training.network.gemma import model_config
 
 STOCK = {
     "gemma2-2b": gemma2.ModelConfig.gemma2_2b(),

@@ -10,9 +10,13 @@ from tunix.models.gemma import model as gemma2
 from tunix.models.gemma3 import model as gemma3
 
 from tests.training.helpers import TINY_GEMMA3, drawn_network, sums
-from training.loss import isolating_mask, soft_capped
+from training.batches.packing import pack
+from training.batches.templates import encode_traces, template_of
+from training.batches.tokenizer import Tokenizer
+from training.loop.loss import isolating_mask, soft_capped
+from training.loop.update import Inputs, summed_gradient
 from training.models import GEMMA2, TINY, Shape
-from training.network import (
+from training.network.gemma import (
     Network,
     adapter_tensors,
     base_tensors,
@@ -20,11 +24,7 @@ from training.network import (
     model_config,
     tensor_name,
 )
-from training.packing import pack
-from training.templates import encode_traces, template_of
-from training.tensors import tensors_digest
-from training.tokenizer import Tokenizer
-from training.update import Inputs, summed_gradient
+from training.network.tensors import tensors_digest
 
 Row = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from tests.training.helpers import Requests, files_below, record_of, sums
-from training import folder
-from training.ask import Question, ask
+from training.batches.templates import encode_prompts
 from training.cli import main
 from training.errors import BaseError, RunFolderError, SettingsError, TrainingError
-from training.network import adapter_tensors
-from training.opened import Opened, open_run, recorded_settings
-from training.reply import Lapse
+from training.network.gemma import adapter_tensors
+from training.network.tensors import tensors_digest
+from training.replies.ask import Question, ask
+from training.replies.reply import Lapse
+from training.runs import folder
+from training.runs.opened import Opened, open_run, recorded_settings
 from training.settings import Settings
-from training.templates import encode_prompts
-from training.tensors import tensors_digest
 
 PROMPT = sums(1)[0].prompt
 

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.packing import WINDOW, pack
+from training.batches.packing import WINDOW, pack
 
 LENGTHS = st.lists(st.integers(1, 64), max_size=300)
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from training.batches.plan import PlanInputs, TraceSizes, build_plan, epoch_order, evaluation_table
+from training.batches.templates import Fault
 from training.errors import PlanError
-from training.plan import PlanInputs, TraceSizes, build_plan, epoch_order, evaluation_table
-from training.templates import Fault
 
 INPUTS = PlanInputs(
     manifest="ab" * 32,

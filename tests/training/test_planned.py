@@ -13,11 +13,11 @@ from manifests.keys import Trace
 from manifests.store import Store
 from tests.manifests.helpers import build_manifest
 from tests.training.helpers import sums, write_traces
+from training.batches.planned import Planned, plan_manifest, planned_json, planned_lines, write_plan
+from training.batches.tokenizer import Tokenizer
 from training.cli import main
-from training.folder import RECORD
-from training.planned import Planned, plan_manifest, planned_json, planned_lines, write_plan
+from training.runs.folder import RECORD
 from training.settings import Settings
-from training.tokenizer import Tokenizer
 
 FORGED = Trace("What is <end_of_turn>?", "A marker.", "It ends a turn.")
 BROKEN = Trace("What is this?", "It begins. </think> It goes on.", "A tag.")

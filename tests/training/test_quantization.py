@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from tests.training.helpers import TINY_GEMMA3, Requests, drawn_network, record_of
+from training.loop.update import Inputs, batch_losses, summed_gradient
 from training.models import GEMMA2, GEMMA3, MODELS, TINY, Shape
-from training.network import Network, adapter_tensors, tensor_name
-from training.quantization import BLOCK, CODES, SCALES, lora_rules, quantize
+from training.network.gemma import Network, adapter_tensors, tensor_name
+from training.network.quantization import BLOCK, CODES, SCALES, lora_rules, quantize
+from training.network.tensors import tensors_digest
 from training.run import train_adapter
-from training.tensors import tensors_digest
-from training.update import Inputs, batch_losses, summed_gradient
 from training.weights.names import network_names
 
 VOCABULARY = 512

@@ -16,14 +16,14 @@ import pytest
 from curation.build import build
 from curation.recipe_reader import parse_recipe
 from manifests.store import Store
+from training.batches.tokenizer import Tokenizer
 from training.errors import OverlapError
-from training.folder import Record
 from training.models import TINY
-from training.network import adapter_start
+from training.network.gemma import adapter_start
+from training.network.tensors import read_tensors
 from training.request import RunRequest
 from training.run import train_adapter
-from training.tensors import read_tensors
-from training.tokenizer import Tokenizer
+from training.runs.folder import Record
 
 Requests = Callable[..., RunRequest]
 Finished = tuple[Path, Record]

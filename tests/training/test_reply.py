@@ -4,8 +4,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from training.reply import Lapse, kept_share, read_reply
-from training.templates import TEMPLATES, Template
+from training.batches.templates import TEMPLATES, Template
+from training.replies.reply import Lapse, kept_share, read_reply
 
 THINK, BLOCKS = TEMPLATES["gemma-think/1"], TEMPLATES["gemma-reasoning-answer/1"]
 TEXTS = st.text(st.sampled_from("ab <>/think\n\t\u00e9\u4e2d\u200b"), max_size=40) | st.text(max_size=20)

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from tests.training.helpers import files_below, record_of
-from training import folder
 from training.cli import main
 from training.errors import RunFolderError
-from training.lines import append_line
-from training.metrics import METRICS
 from training.report.document import run_page
 from training.report.gather import gather
 from training.report.mix import left_out
 from training.report.write import write_report
+from training.runs import folder
+from training.runs.lines import append_line
+from training.runs.metrics import METRICS
 from training.watch.pace import PACE
 from training.watch.samples import SAMPLES
 

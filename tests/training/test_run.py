@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from tests.training.helpers import Requests, files_below, record_of, unfinished
+from training.batches.tokenizer import Tokenizer
 from training.errors import RunFolderError
-from training.metrics import read_metrics
 from training.models import TINY
-from training.network import adapter_start
+from training.network.gemma import adapter_start
+from training.network.tensors import read_tensors, tensors_digest
 from training.run import train_adapter
+from training.runs.metrics import read_metrics
 from training.settings import Settings
-from training.tensors import read_tensors, tensors_digest
-from training.tokenizer import Tokenizer
 
 
 def test_training_lowers_the_loss_of_what_it_sees_and_of_what_it_does_not(first: Path) -> None:

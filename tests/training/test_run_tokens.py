@@ -10,9 +10,9 @@ import pytest
 from manifests.errors import MissingDatasetError
 from manifests.store import Store
 from tests.training.helpers import Requests, record_of, unfinished
+from training.batches.token_cache import TOKENS, TOKENS_PROOF
 from training.request import RunRequest
 from training.run import train_adapter
-from training.token_cache import TOKENS, TOKENS_PROOF
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from training.loop.schedule import Schedule, schedule_of
 from training.models import TINY
-from training.schedule import Schedule, schedule_of
 
 SETTINGS = replace(TINY.defaults, learning_rate=0.5, final_rate=0.1)
 

@@ -16,11 +16,13 @@ from manifests.cli import main as manifests_main
 from manifests.scores import read_scores
 from tests.training.helpers import Requests
 from training import score
+from training.batches.prepare import encode_manifest
+from training.batches.tokenizer import Tokenizer
 from training.cli import main
-from training.evaluation import TraceLoss
+from training.loop.evaluation import TraceLoss
+from training.loop.update import batch_losses
 from training.models import TINY
-from training.opened import open_run
-from training.prepare import encode_manifest
+from training.runs.opened import open_run
 from training.score import (
     Scorer,
     TraceScores,
@@ -30,8 +32,6 @@ from training.score import (
     write_trace_scores,
 )
 from training.settings import Settings
-from training.tokenizer import Tokenizer
-from training.update import batch_losses
 
 QUIET: Callable[[str], None] = lambda _line: None  # noqa: E731 - says nothing
 

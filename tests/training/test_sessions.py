@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.sessions import Session, begun, ended, say_moved
+from training.runs.sessions import Session, begun, ended, say_moved
 
 HERE: Session = {"versions": {"jax": "1"}, "device": "cpu", "device_count": 1}
 

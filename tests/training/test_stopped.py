@@ -11,14 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.training.helpers import Requests, record_of
-from training.budget import Budget
-from training.checkpoints import read_checkpoint
 from training.errors import RunFolderError, SettingsError
-from training.folder import Record, check_adapter
-from training.interruption import Interruption
-from training.metrics import read_metrics
+from training.loop.budget import Budget
+from training.loop.interruption import Interruption
 from training.request import RunRequest
 from training.run import train_adapter
+from training.runs.checkpoints import read_checkpoint
+from training.runs.folder import Record, check_adapter
+from training.runs.metrics import read_metrics
 
 
 def stopped_by(number: signal.Signals, request: RunRequest, say: Callable[[str], None]) -> Record:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from training.batches.templates import TEMPLATES, Fault, Template, encode_prompts, encode_traces, template_of
+from training.batches.tokenizer import Tokenizer
 from training.errors import SettingsError
-from training.templates import TEMPLATES, Fault, Template, encode_prompts, encode_traces, template_of
-from training.tokenizer import Tokenizer
 
 COMPLETIONS = {
     "gemma-think/1": "<think>\n{reasoning}\n</think>\n\n{answer}",

@@ -9,7 +9,7 @@ import pytest
 import safetensors
 
 from training.errors import RunFolderError
-from training.tensors import draw_uniform, read_tensors, tensors_digest, write_tensors
+from training.network.tensors import draw_uniform, read_tensors, tensors_digest, write_tensors
 
 TENSORS = {
     "b": np.arange(6, dtype=np.float32).reshape(2, 3),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from manifests.disk import sha256_file
 from manifests.errors import StoreError
-from training.token_cache import (
+from training.batches.token_cache import (
     SCHEMA,
     TOKENS,
     TOKENS_PROOF,

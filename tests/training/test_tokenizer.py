@@ -10,8 +10,8 @@ from curation.build import build
 from curation.recipe_reader import find_recipe, read_recipe
 from manifests.store import Store
 from tests.training.helpers import sums
+from training.batches.tokenizer import DEMO_TOKENIZER, DEMO_VOCABULARY, MARKERS, Tokenizer, train_tokenizer
 from training.errors import TokenizerError
-from training.tokenizer import DEMO_TOKENIZER, DEMO_VOCABULARY, MARKERS, Tokenizer, train_tokenizer
 
 
 def test_training_twice_on_the_same_texts_gives_the_same_bytes() -> None:

@@ -13,12 +13,12 @@ from manifests.errors import MissingDatasetError, VerificationError
 from manifests.keys import Trace
 from manifests.store import Store
 from tests.training.helpers import publish, sums, write_traces
-from training import traces
-from training.prepare import Prepared, prepare
+from training.batches import traces
+from training.batches.prepare import Prepared, prepare
+from training.batches.templates import template_of
+from training.batches.tokenizer import Tokenizer
+from training.batches.traces import Batch, assemble_batch, encoded_batches
 from training.settings import Settings
-from training.templates import template_of
-from training.tokenizer import Tokenizer
-from training.traces import Batch, assemble_batch, encoded_batches
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from training.batches.traces import Batch
 from training.errors import RunFolderError
-from training.metrics import StepMetrics, append_metrics, keep_metrics, read_metrics
-from training.traces import Batch
-from training.trainer import Course, PlannedData
+from training.loop.trainer import Course, PlannedData
+from training.runs.metrics import StepMetrics, append_metrics, keep_metrics, read_metrics
 
 
 class Done:

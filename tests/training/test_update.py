@@ -10,12 +10,12 @@ import pytest
 from flax import nnx
 
 from tests.training.helpers import TINY_GEMMA3, drawn_network, sums
-from training.loss import LossSum, isolating_mask
+from training.batches.templates import EncodedTrace, encode_traces, template_of
+from training.batches.tokenizer import Tokenizer
+from training.loop.loss import LossSum, isolating_mask
+from training.loop.update import Inputs, build_optimizer, in_precision, summed_gradient, update
 from training.models import TINY, Shape
-from training.network import Network, adapter_tensors, tensor_name
-from training.templates import EncodedTrace, encode_traces, template_of
-from training.tokenizer import Tokenizer
-from training.update import Inputs, build_optimizer, in_precision, summed_gradient, update
+from training.network.gemma import Network, adapter_tensors, tensor_name
 
 SHAPES = pytest.mark.parametrize("shape", [TINY.shape, TINY_GEMMA3], ids=["gemma2", "gemma3"])
 Gradient = dict[str, npt.NDArray[np.float32]]

@@ -12,9 +12,9 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.record_writer import masked_crc32c
 
 from training.errors import RunFolderError
-from training.lines import append_line
-from training.metrics import StepMetrics
 from training.models import MODELS
+from training.runs.lines import append_line
+from training.runs.metrics import StepMetrics
 from training.watch.board import Board
 from training.watch.pace import Pace, StepPace, duration, read_pace
 from training.watch.peak import mean_keys, peak_of, token_operations

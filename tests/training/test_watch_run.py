@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training.helpers import Requests, drawn_network, record_of, sums, unfinished
+from training.batches.templates import encode_prompts
+from training.batches.tokenizer import Tokenizer
 from training.errors import RunFolderError
-from training.metrics import METRICS, StepMetrics
 from training.models import TINY
 from training.run import train_adapter
-from training.templates import encode_prompts
-from training.tokenizer import Tokenizer
+from training.runs.metrics import METRICS, StepMetrics
 from training.watch.pace import PACE, read_pace
 from training.watch.sampler import prompt_text
 from training.watch.samples import (

@@ -8,8 +8,8 @@ import pytest
 
 from manifests.store import Store
 from tests.training.helpers import publish
+from training.batches.tokenizer import DEMO_TOKENIZER
 from training.cli import main
-from training.tokenizer import DEMO_TOKENIZER
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from tests.training.weight_folders import (
 )
 from training.errors import SettingsError
 from training.models import GEMMA2, GEMMA3, MODELS, TINY, Shape
-from training.network import DrawnBase, build_network
-from training.tensors import tensors_digest
+from training.network.gemma import DrawnBase, build_network
+from training.network.tensors import tensors_digest
 from training.weights.folder import base_of, open_base
 from training.weights.names import EMBEDDING, network_names
 
@@ -159,5 +159,5 @@ def test_a_digest_does_not_depend_on_how_much_is_widened_at_once(
     monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
     whole = tensors_digest(drawn(TINY_GEMMA3, "bfloat16"))
-    monkeypatch.setattr("training.tensors.DIGESTED_AT_ONCE", at_once)
+    monkeypatch.setattr("training.network.tensors.DIGESTED_AT_ONCE", at_once)
     assert tensors_digest(drawn(TINY_GEMMA3, "bfloat16")) == whole

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.training.helpers import TINY_GEMMA3
 from training.models import GEMMA2, GEMMA3, MODELS, TINY, Shape
-from training.network import DrawnBase, base_tensors, build_network
+from training.network.gemma import DrawnBase, base_tensors, build_network
 from training.weights.kaggle_names import assemble_kaggle, kaggle_names, kaggle_shapes
 from training.weights.names import (
     assemble,

@@ -12,7 +12,7 @@ from tests.training.helpers import TINY_GEMMA3
 from tests.training.weight_folders import VOCABULARY, drawn, kaggle, write_checkpoint
 from training.errors import BaseError
 from training.models import TINY
-from training.tensors import tensors_digest
+from training.network.tensors import tensors_digest
 from training.weights.folder import open_base
 from training.weights.names import network_names
 

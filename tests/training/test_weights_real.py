@@ -15,12 +15,12 @@ from flax import nnx
 
 from manifests.store import Store
 from tests.training.helpers import publish, record_of, sums, write_traces
+from training.batches.tokenizer import Tokenizer
 from training.cli import main
 from training.errors import BaseError
+from training.loop.update import batch_losses
 from training.models import MODELS
-from training.network import Network, build_network
-from training.tokenizer import Tokenizer
-from training.update import batch_losses
+from training.network.gemma import Network, build_network
 from training.weights.folder import open_base
 
 FOLDER = Path(os.environ.get("ZEROCOST_GEMMA3_270M", "/nowhere"))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import orbax.checkpoint as ocp
 
 from training.models import GEMMA2, Shape
-from training.network import DrawnBase
+from training.network.gemma import DrawnBase
 from training.weights.names import EMBEDDING, huggingface_names, huggingface_shapes, network_names, take_apart
 
 Arrays = Mapping[str, npt.NDArray[Any]]

@@ -8,10 +8,10 @@ from logging import CRITICAL, getLogger
 from pathlib import Path
 
 from manifests.command import path
+from training.batches.tokenizer import Tokenizer
 from training.errors import SettingsError
 from training.models import MODELS, Model, model_of
 from training.settings import Settings, read_config, with_flags
-from training.tokenizer import Tokenizer
 
 TOKENIZER = "tokenizer.model"
 

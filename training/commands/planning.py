@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from manifests import disk
 from manifests.command import Commands, Parser, default_store, path, print_result, say
 from manifests.store import Store
+from training.batches.planned import plan_manifest, planned_json, planned_lines, write_plan
+from training.batches.tokenizer import DEMO_VOCABULARY, Tokenizer, train_tokenizer
 from training.commands.chosen import add_model_flag, add_plan_flags, chosen
-from training.planned import plan_manifest, planned_json, planned_lines, write_plan
-from training.tokenizer import DEMO_VOCABULARY, Tokenizer, train_tokenizer
 
 
 def add(commands: Commands, flags: Sequence[Parser]) -> None:

@@ -36,8 +36,11 @@ def add(commands: Commands, flags: Sequence[Parser]) -> None:
 
 def _sample(options: argparse.Namespace) -> int:
     quiet_libraries()
-    from training.ask import Question, ask  # JAX takes seconds to import: only who needs it pays for it
-    from training.opened import open_run
+    from training.replies.ask import (  # JAX takes seconds to import: only who needs it pays for it
+        Question,
+        ask,
+    )
+    from training.runs.opened import open_run
 
     question = Question(options.prompt, options.temperature, options.seed, options.most)
     question.check()

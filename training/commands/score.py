@@ -45,7 +45,7 @@ def _score(options: argparse.Namespace) -> int:
     _check(options, from_run=from_run)
     asked = None if from_run else chosen(options)
     quiet_libraries()
-    from training.opened import open_run
+    from training.runs.opened import open_run
     from training.score import base_scorer, run_scorer, score_manifest, write_trace_scores
 
     store = Store.open(default_store(options.store))

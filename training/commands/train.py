@@ -7,10 +7,10 @@ from typing import Any
 
 from manifests.command import Commands, Parser, default_store, path, print_result, say
 from manifests.store import Store
-from training.budget import Budget, parse_budget
 from training.commands.chosen import add_model_flag, add_plan_flags, chosen, quiet_libraries
 from training.errors import SettingsError
-from training.interruption import Interruption
+from training.loop.budget import Budget, parse_budget
+from training.loop.interruption import Interruption
 from training.request import RunRequest
 
 RESULT = (
@@ -90,7 +90,7 @@ def _train(
         raise SettingsError("--allow-overlap is about the rows of --continue RUN; give that, or leave it out")
     model, settings, tokenizer = chosen(options)
     quiet_libraries()
-    from training import hosts  # JAX takes seconds to import: only a training pays for it
+    from training.loop import hosts  # JAX takes seconds to import: only a training pays for it
     from training.run import train_adapter
 
     with hosts.standard_output_kept():

@@ -4,8 +4,8 @@ Keys and their meaning are those of transformers 5 (`Gemma2Config`, `Gemma3TextC
 (`LoraConfig`). The base frequencies of the rotary positions stand there twice, as 4 reads them and as 5 does.
 """
 
+from training.batches.tokenizer import SpecialTokens
 from training.models import GEMMA2, Shape
-from training.tokenizer import SpecialTokens
 
 Json = dict[str, object]
 

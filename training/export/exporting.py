@@ -20,8 +20,8 @@ from training.export.lora import merged_tensors, peft_tensors
 from training.export.shards import SHARD_BYTES, Planned, plan_files, write_shards
 from training.export.tokenizer_files import CONFIGURATION_FILE, JSON_FILE, MODEL_FILE, Pieces
 from training.export.trained import TrainedRun, open_trained
-from training.network import Base
-from training.tensors import Digest, write_tensors
+from training.network.gemma import Base
+from training.network.tensors import Digest, write_tensors
 from training.weights.folder import base_of
 from training.weights.names import (
     EMBEDDING,

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from training.errors import RunFolderError
 from training.models import Shape
-from training.tensors import Tensor
+from training.network.tensors import Tensor
 from training.weights.names import huggingface_names, take_apart
 
 Array: TypeAlias = npt.NDArray[Any]

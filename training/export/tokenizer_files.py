@@ -11,8 +11,8 @@ from typing import Any
 
 from sentencepiece import sentencepiece_model_pb2
 
+from training.batches.tokenizer import MARKERS, Tokenizer
 from training.errors import TokenizerError
-from training.tokenizer import MARKERS, Tokenizer
 
 SPACE = "\N{LOWER ONE EIGHTH BLOCK}"
 MODEL_FILE, JSON_FILE, CONFIGURATION_FILE = "tokenizer.model", "tokenizer.json", "tokenizer_config.json"

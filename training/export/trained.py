@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from training import folder
+from training.batches.plan import Batches
 from training.errors import RunFolderError
 from training.export.lora import check_adapter_shapes
-from training.folder import Record
 from training.models import Model, model_of
-from training.opened import recorded_settings, recorded_tokenizer
-from training.plan import Batches
+from training.network.tensors import Tensor
+from training.runs import folder
+from training.runs.folder import Record
+from training.runs.opened import recorded_settings, recorded_tokenizer
 from training.settings import Settings
-from training.tensors import Tensor
 
 DIGESTS = ("manifest", "plan", "tokenizer", "base_digest", "adapter_digest")
 HEX_DIGITS = 64

@@ -9,7 +9,6 @@ import hashlib
 from statistics import median
 
 from manifests.page.markup import Markup, joined, number, plain, tag, text
-from training.folder import FINISHED
 from training.report.charts import MOST_SERIES, Series, chart, smoothed
 from training.report.gather import Gathered, last_session
 from training.report.mix import about_left_out, held_out_losses, held_out_table, mix_table
@@ -17,6 +16,7 @@ from training.report.provenance import identity, lineage, sessions_card, setting
 from training.report.samples import sample_cases
 from training.report.style import STYLE
 from training.report.words import counted, loss
+from training.runs.folder import FINISHED
 from training.watch.pace import duration
 from training.watch.samples import format_share
 

@@ -9,11 +9,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from training.batches.plan import Batches
 from training.errors import ModelError
-from training.folder import Record, check_file, read_record, read_table
-from training.metrics import METRICS, StepMetrics, step_metrics
 from training.models import model_of
-from training.plan import Batches
+from training.runs.folder import Record, check_file, read_record, read_table
+from training.runs.metrics import METRICS, StepMetrics, step_metrics
 from training.watch.pace import PACE, StepPace, read_pace
 from training.watch.peak import peak_of, token_operations
 from training.watch.samples import SAMPLES, Sample, read_samples

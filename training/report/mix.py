@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from manifests.page.markup import EMPTY, Markup, number, tag, text
 from manifests.page.tables import table
-from training.folder import Record
 from training.report.gather import Gathered
 from training.report.words import loss
+from training.runs.folder import Record
 
 # What a record says of traces that were left out, and how the page calls it.
 LEFT_OUT = (

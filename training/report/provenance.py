@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from manifests.page.markup import EMPTY, Markup, joined, tag, text
-from training.folder import Record
+from training.runs.folder import Record
 
 DEEPEST = 32  # runs before this one that are told
 _MOST_SESSIONS = 32

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.errors import RunFolderError
-from training.lines import read_lines
-from training.metrics import StepMetrics
+from training.runs.lines import read_lines
+from training.runs.metrics import StepMetrics
 
 PACE = "pace.jsonl"
 SECONDS_BETWEEN, SECONDS_MOST = 2.0, 60.0

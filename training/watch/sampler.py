@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from training.generate import Decoding, generate
-from training.network import Network
-from training.reply import read_reply
-from training.templates import Template
-from training.tokenizer import Tokenizer
+from training.batches.templates import Template
+from training.batches.tokenizer import Tokenizer
+from training.network.gemma import Network
+from training.replies.generate import Decoding, generate
+from training.replies.reply import read_reply
 from training.watch.samples import REPLY_MOST, Sample
 
 
@@ -52,6 +52,6 @@ class Sampler:
 
 
 def prompt_text(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
-    """What a person asked, from the ids that `training.templates.encode_prompts` made of it."""
+    """What a person asked, from the ids that `training.batches.templates.encode_prompts` made of it."""
     user = list(ids[2 : ids.index(tokenizer.special.end_of_turn)])
     return tokenizer.decode(user).removeprefix("user\n")

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from training.errors import RunFolderError
-from training.lines import append_line, read_lines
-from training.reply import kept_share
+from training.replies.reply import kept_share
+from training.runs.lines import append_line, read_lines
 
 SAMPLES = "samples.jsonl"
 PROMPTS = 8

@@ -6,12 +6,12 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from training import hosts
+from training.batches.prepare import Prepared
+from training.batches.templates import template_of
+from training.batches.tokenizer import Tokenizer
+from training.loop import hosts
 from training.models import Model
-from training.prepare import Prepared
 from training.settings import Settings
-from training.templates import template_of
-from training.tokenizer import Tokenizer
 from training.watch.peak import peak_of, token_operations
 from training.watch.sampler import Prompt, Sampler
 from training.watch.samples import choose_samples

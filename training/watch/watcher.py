@@ -9,12 +9,12 @@ from pathlib import Path
 import jax
 from flax import nnx
 
-from training.evaluation import HeldOut
-from training.hosts import local_copy
-from training.lines import append_line, cut_lines
-from training.metrics import HELD_OUT, StepMetrics
-from training.network import Network
-from training.traces import Batch
+from training.batches.traces import Batch
+from training.loop.evaluation import HeldOut
+from training.loop.hosts import local_copy
+from training.network.gemma import Network
+from training.runs.lines import append_line, cut_lines
+from training.runs.metrics import HELD_OUT, StepMetrics
 from training.watch.board import FOLDER, Board
 from training.watch.pace import PACE, Pace
 from training.watch.sampler import Sampler

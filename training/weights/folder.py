@@ -6,7 +6,7 @@ import numpy as np
 
 from training.errors import BaseError, SettingsError
 from training.models import MODELS, Model, Shape
-from training.network import Base, DrawnBase
+from training.network.gemma import Base, DrawnBase
 from training.weights.names import EMBEDDING, Array, network_names
 from training.weights.orbax_folder import OrbaxFolder, checkpoint_in
 from training.weights.safetensors_folder import SafetensorsFolder

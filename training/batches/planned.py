@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 from manifests import disk
 from manifests.manifest import Manifest
 from manifests.store import Store
-from training.census import SourceCount, census
-from training.plan import Left, Plan
-from training.prepare import prepare, tokens_folder, tokens_key
+from training.batches.census import SourceCount, census
+from training.batches.plan import Left, Plan
+from training.batches.prepare import prepare, tokens_folder, tokens_key
+from training.batches.tokenizer import Tokenizer
 from training.settings import Settings
-from training.tokenizer import Tokenizer
 
 PLAN_FILE, HELD_OUT_FILE, SUMMARY = "plan.parquet", "held_out.parquet", "plan.json"
 
@@ -40,7 +40,7 @@ def plan_manifest(
 ) -> Planned:
     """The plan of a manifest. `cache` is a folder that keeps the tokens of many manifests; None: they are not kept.
 
-    Raises what `training.prepare.prepare` raises.
+    Raises what `training.batches.prepare.prepare` raises.
     """
     with tokens_folder(cache, tokens_key(manifest, tokenizer, settings.template)) as folder:
         prepared = prepare(store, manifest, tokenizer, settings, folder, say)

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from manifests import disk
-from training import folder
-from training.checkpoints import FOLDER, DamagedError, read_checkpoint, refuse_all_damaged, steps_in
+from training.batches.token_cache import TOKENS, TOKENS_PROOF
 from training.errors import RunFolderError
-from training.folder import Record
-from training.lines import cut_lines
-from training.metrics import METRICS, keep_metrics
-from training.token_cache import TOKENS, TOKENS_PROOF
+from training.runs import folder
+from training.runs.checkpoints import FOLDER, DamagedError, read_checkpoint, refuse_all_damaged, steps_in
+from training.runs.folder import Record
+from training.runs.lines import cut_lines
+from training.runs.metrics import METRICS, keep_metrics
 
 SAME = ("plan", "base_digest", "schedule")
 WATCHED = ("pace.jsonl", "samples.jsonl")

@@ -7,9 +7,9 @@ whatever budget a later start has. Without one it is the plan's.
 from collections.abc import Callable
 from dataclasses import replace
 
-from training.budget import MEASURED_STEPS, SPARE, Budget, Timing, duration
-from training.metrics import StepMetrics
-from training.schedule import Schedule
+from training.loop.budget import MEASURED_STEPS, SPARE, Budget, Timing, duration
+from training.loop.schedule import Schedule
+from training.runs.metrics import StepMetrics
 from training.settings import Settings
 
 BUDGET = "budget"

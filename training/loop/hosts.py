@@ -15,9 +15,9 @@ import numpy as np
 from flax import nnx
 from jax.experimental import multihost_utils
 
-from training.budget import Budget
 from training.errors import HostsError
-from training.network import Network
+from training.loop.budget import Budget
+from training.network.gemma import Network
 
 ANOTHER = "another host was told to stop"
 ADDRESS, COUNT, NUMBER = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"

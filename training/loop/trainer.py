@@ -13,15 +13,15 @@ import jax
 import numpy as np
 from tunix.sft import hooks, peft_trainer
 
-from training import hosts
-from training.checkpoints import Checkpoints
-from training.devices import Devices
-from training.evaluation import HeldOut
-from training.metrics import METRICS, StepMetrics, append_metrics, keep_metrics
-from training.network import Network
+from training.batches.traces import Batch
+from training.loop import hosts
+from training.loop.devices import Devices
+from training.loop.evaluation import HeldOut
+from training.loop.update import Inputs, Optimizer, Updated, build_optimizer, update
+from training.network.gemma import Network
+from training.runs.checkpoints import Checkpoints
+from training.runs.metrics import METRICS, StepMetrics, append_metrics, keep_metrics
 from training.settings import Settings
-from training.traces import Batch
-from training.update import Inputs, Optimizer, Updated, build_optimizer, update
 
 
 @dataclass(frozen=True)

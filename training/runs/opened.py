@@ -4,13 +4,13 @@ from dataclasses import dataclass, fields
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+from training.batches.tokenizer import Tokenizer
 from training.errors import BaseError, RunFolderError
-from training.folder import RUNNING, TOKENIZER, Record, check_adapter, read_record
 from training.models import Model, model_of
-from training.network import Network, adapter_tensors, build_network, load_adapter
+from training.network.gemma import Network, adapter_tensors, build_network, load_adapter
+from training.network.tensors import Tensor
+from training.runs.folder import RUNNING, TOKENIZER, Record, check_adapter, read_record
 from training.settings import Settings, with_flags, with_values
-from training.tensors import Tensor
-from training.tokenizer import Tokenizer
 from training.weights.folder import base_of
 
 

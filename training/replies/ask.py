@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 
 from manifests.keys import LARGEST_SEED
+from training.batches.templates import encode_prompts, template_of
 from training.errors import SettingsError
-from training.generate import Decoding, generate
-from training.opened import Opened
-from training.reply import Lapse, read_reply
-from training.templates import encode_prompts, template_of
+from training.replies.generate import Decoding, generate
+from training.replies.reply import Lapse, read_reply
+from training.runs.opened import Opened
 
 
 @dataclass(frozen=True)
 class Question:
-    """What to ask, and how the reply is made (`training.generate.Decoding`).
+    """What to ask, and how the reply is made (`training.replies.generate.Decoding`).
 
     `most` tokens of a reply, None: what the prompt leaves of the length that the run was trained on.
     """

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from manifests.disk import replace_file
 from training.errors import RunFolderError
-from training.lines import append_line, read_lines
+from training.runs.lines import append_line, read_lines
 
 METRICS, TABLE = "metrics.jsonl", "metrics.parquet"
 HELD_OUT = "held_out/"  # how the columns of single sources begin

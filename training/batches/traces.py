@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from manifests.manifest import Manifest
 from manifests.row_keys import fixed_width_bytes
-from training.plan import TraceSizes
-from training.templates import EncodedTrace, Template, encode_traces
-from training.token_cache import SCHEMA, TokenCache
-from training.tokenizer import Tokenizer
+from training.batches.plan import TraceSizes
+from training.batches.templates import EncodedTrace, Template, encode_traces
+from training.batches.token_cache import SCHEMA, TokenCache
+from training.batches.tokenizer import Tokenizer
 
 AT_ONCE = 1_024
 """Traces that are encoded together: what memory holds of them, and enough to keep many cores busy."""

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from training import folder
-from training.boundary import Boundary
-from training.budget import duration
-from training.folder import Record
-from training.plan import Plan
-from training.sessions import Session, begun, ended, say_moved
+from training.batches.plan import Plan
+from training.loop.boundary import Boundary
+from training.loop.budget import duration
+from training.runs import folder
+from training.runs.folder import Record
+from training.runs.sessions import Session, begun, ended, say_moved
 
 FINISHED = "finished"
 RESULTS = (

@@ -18,9 +18,9 @@ from tunix.models.gemma import model as gemma2
 from tunix.models.gemma3 import model as gemma3
 
 from training.models import GEMMA2, Shape
-from training.quantization import CODES, SCALES, lora_rules, quantize
+from training.network.quantization import CODES, SCALES, lora_rules, quantize
+from training.network.tensors import Digest, Tensor, draw_uniform
 from training.settings import Settings
-from training.tensors import Digest, Tensor, draw_uniform
 
 NORM_DEVIATION = 0.1
 
@@ -47,7 +47,7 @@ class HiddenGemma2(gemma2.Gemma):
     ) -> tuple[jax.Array, Cache | None]:
         """[B, L] tokens and absolute positions, [B, L, K] mask to ([B, L, D] hidden states, the cache).
 
-        K = L without a cache, its length with one (`training.generate` lays it out).
+        K = L without a cache, its length with one (`training.replies.generate` lays it out).
         """
         return _hidden_states(self, last_tokens, positions, cache, attention_mask)
 

@@ -9,12 +9,12 @@ from tempfile import TemporaryDirectory
 
 from manifests.manifest import Manifest
 from manifests.store import Store
-from training.plan import Left, Plan, PlanInputs, build_plan
+from training.batches.plan import Left, Plan, PlanInputs, build_plan
+from training.batches.templates import template_of
+from training.batches.token_cache import TokensKey, cached_tokens
+from training.batches.tokenizer import Tokenizer
+from training.batches.traces import EncodedManifest, encoded_batches, encoded_manifest
 from training.settings import Settings
-from training.templates import template_of
-from training.token_cache import TokensKey, cached_tokens
-from training.tokenizer import Tokenizer
-from training.traces import EncodedManifest, encoded_batches, encoded_manifest
 
 QUIET_SECONDS = 2.0
 KEY_DIGITS = 16
@@ -38,7 +38,7 @@ def prepare(
 ) -> Prepared:
     """Lay out the plan, and say what was left out of it.
 
-    `folder` keeps the tokens (training/token_cache.py); where it has them, the dataset is not read.
+    `folder` keeps the tokens (training/batches/token_cache.py); where it has them, the dataset is not read.
     Raises `PlanError`, and what `encode_manifest` raises.
     """
     encoded = encode_manifest(store, manifest, tokenizer, settings.template, folder, say)

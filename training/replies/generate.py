@@ -17,11 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from training.batches.tokenizer import SpecialTokens
 from training.errors import SettingsError
-from training.loss import soft_capped
-from training.network import Cache, Network
-from training.tokenizer import SpecialTokens
-from training.update import in_precision
+from training.loop.loss import soft_capped
+from training.loop.update import in_precision
+from training.network.gemma import Cache, Network
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def generate(
 ) -> list[list[int]]:
     """The replies to prompts, as ids: each up to and with its end of turn, or `decoding.most` tokens without one.
 
-    A prompt is what `training.templates.encode_prompts` gives, of any length above 0. A greedy reply is that of
+    A prompt is what `training.batches.templates.encode_prompts` gives, of any length above 0. A greedy reply is that of
     argmax over full passes without a cache, token by token. But for rounding, a reply does not hang on the other
     prompts.
     """

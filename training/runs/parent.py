@@ -10,10 +10,10 @@ from manifests.identity import CONTINUE
 from manifests.manifest import Manifest
 from manifests.overlap import shared_rows
 from manifests.row_keys import CONTENT, ROW
+from training.batches.plan import Batches
 from training.errors import OverlapError, ParentRunError
-from training.folder import FINISHED, STOPPED, Record, check_adapter, read_record, read_table
-from training.plan import Batches
-from training.tensors import Tensor
+from training.network.tensors import Tensor
+from training.runs.folder import FINISHED, STOPPED, Record, check_adapter, read_record, read_table
 
 TIERS = (ROW, CONTENT)
 EXAMPLES = 5

@@ -13,7 +13,7 @@ sample       place of the trace in the manifest, from 1
 loss_start   place in the row, from 0, of the first token that is trained on
 loss_end     place in the row, from 0, behind the last one
 
-Traces held out (training/held_out.py) are in a table of the same form; its "steps" are the batches of an
+Traces held out (training/batches/held_out.py) are in a table of the same form; its "steps" are the batches of an
 evaluation. The plan's id is the SHA-256 of the canonical JSON (manifests/FORMAT.md, section 6) of format, inputs, the
 names of the packer and of the rule for holding out, and both tables' rows/v1 digests.
 """
@@ -32,10 +32,10 @@ import pyarrow as pa
 
 from manifests.canonical import canonical_bytes
 from manifests.tables import TableForm, table_digest, table_of
+from training.batches.held_out import RULE, held_out
+from training.batches.packing import PACKER, PackedRow, pack
+from training.batches.templates import Fault
 from training.errors import PlanError
-from training.held_out import RULE, held_out
-from training.packing import PACKER, PackedRow, pack
-from training.templates import Fault
 
 PLAN = TableForm("plan", "step:u64,row:u64,offset:u64,length:u64,sample:u64,loss_start:u64,loss_end:u64")
 FORMAT = 2
@@ -63,7 +63,7 @@ class TraceSizes:
     lengths       tokens
     loss_starts   place of the first token that is trained on
     loss_ends     place behind the last one
-    faults        why it is not trained on, `training.templates.Fault`
+    faults        why it is not trained on, `training.batches.templates.Fault`
     contents      content keys, [traces, 16]
     sources       places in `names`, which has the names of the sources
     """

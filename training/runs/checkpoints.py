@@ -26,11 +26,11 @@ from flax import nnx
 from tunix.sft import checkpoint_manager
 
 from manifests.canonical import canonical_bytes
-from training import hosts
 from training.errors import RunFolderError
-from training.network import Network, tensor_name
-from training.tensors import tensors_digest
-from training.update import Optimizer, State
+from training.loop import hosts
+from training.loop.update import Optimizer, State
+from training.network.gemma import Network, tensor_name
+from training.network.tensors import tensors_digest
 
 KEPT = 2
 FOLDER = "checkpoints"

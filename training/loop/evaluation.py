@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from flax import nnx
 
-from training.devices import Devices
-from training.network import Network
-from training.plan import Batches
-from training.traces import Batch
-from training.update import batch_losses, in_precision
+from training.batches.plan import Batches
+from training.batches.traces import Batch
+from training.loop.devices import Devices
+from training.loop.update import batch_losses, in_precision
+from training.network.gemma import Network
 
 
 class TraceLoss(NamedTuple):

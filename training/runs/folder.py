@@ -2,15 +2,15 @@
 
 ```
 RUN/run.json              what was trained on what, and how far (`status`); replaced atomically, says its own digest
-RUN/plan.parquet          the plan (training/plan.py)
+RUN/plan.parquet          the plan (training/batches/plan.py)
 RUN/held_out.parquet      the batches of the held-out traces
 RUN/keys.parquet          the row keys of the manifest, in its order (manifests/row_keys.py)
 RUN/ancestors.parquet     the row keys that the runs before this one consumed
 RUN/tokenizer.model       a copy of the tokenizer
-RUN/tokens.arrow, .json   the tokens of all traces (training/token_cache.py)
+RUN/tokens.arrow, .json   the tokens of all traces (training/batches/token_cache.py)
 RUN/metrics.jsonl         a line a step, written before the step's checkpoint; metrics.parquet is made of it
 RUN/pace.jsonl, samples.jsonl, tensorboard/   for people who watch (training/watch); no result hangs on them
-RUN/checkpoints/<step>/   the newest two (training/checkpoints.py)
+RUN/checkpoints/<step>/   the newest two (training/runs/checkpoints.py)
 RUN/damaged/<step>/       checkpoints that could not be restored
 RUN/adapter/adapter.safetensors   once the run is stopped or finished
 ```
@@ -39,7 +39,7 @@ import pyarrow.parquet as pq
 
 from manifests import disk
 from training.errors import RunFolderError
-from training.tensors import Tensor, read_tensors, tensors_digest
+from training.network.tensors import Tensor, read_tensors, tensors_digest
 
 FORMAT = 2
 RECORD = "run.json"

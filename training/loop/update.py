@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from training.loss import LossSum, isolating_mask, token_losses
-from training.network import Network
+from training.loop.loss import LossSum, isolating_mask, token_losses
+from training.network.gemma import Network
 from training.settings import Settings
 
 State: TypeAlias = "nnx.State[Any, Any]"
@@ -21,7 +21,7 @@ Optimizer: TypeAlias = "nnx.Optimizer[Any]"
 
 
 class Inputs(NamedTuple):
-    """A step on the devices: the arrays of `training.traces.Batch`, [B, L] each, and the learning rate []."""
+    """A step on the devices: the arrays of `training.batches.traces.Batch`, [B, L] each, and the learning rate []."""
 
     tokens: jax.Array
     segments: jax.Array
@@ -38,7 +38,7 @@ class Updated(NamedTuple):
 
 
 def batch_losses(network: Network, tokens: jax.Array, segments: jax.Array, targets: jax.Array) -> jax.Array:
-    """[B, L] float32: the loss at every place of a batch as `training.traces.assemble_batch` lays it out."""
+    """[B, L] float32: the loss at every place of a batch as `training.batches.traces.assemble_batch` lays it out."""
     positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
     hidden, _ = network(tokens, positions, None, isolating_mask(segments))
     embedding = network.embedder.input_embedding.get_value()

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from training.templates import Template
+from training.batches.templates import Template
 
 
 class Lapse(StrEnum):

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.plan import Plan, TraceSizes
-from training.templates import Fault
+from training.batches.plan import Plan, TraceSizes
+from training.batches.templates import Fault
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class SourceCount:
     held_out                         traces
     over_length, over_length_tokens  left out: longer than the plan's length
     over_length_share                of the source's tokens
-    forged_turn, broken_format       traces left out for these (`training.templates.Fault`)
+    forged_turn, broken_format       traces left out for these (`training.batches.templates.Fault`)
     characters_per_token             of all traces of the source; the template's tokens are counted with theirs
     """
 

@@ -11,8 +11,8 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
+from training.batches.tokenizer import Tokenizer
 from training.errors import SettingsError
-from training.tokenizer import Tokenizer
 
 
 class Fault(IntEnum):

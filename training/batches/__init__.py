@@ -1,0 +1,1 @@
+"""From a manifest to the exact batches of a run: tokenizer, templates, tokens, packing, the plan."""
