@@ -85,6 +85,11 @@ def _run_chain(folder: Path) -> None:
         store=store,
     )
 
+    _headline("5. See what was trained, and take it along")
+    page, adapter = folder / "run2.html", folder / "adapter"
+    _show("training", "report", str(runs[1]), "--out", str(page), store=store)
+    _show("training", "export", str(runs[1]), "--format", "peft", "--out", str(adapter), store=store)
+
     _headline("Where everything lies")
     for what, path in (
         ("sources", HERE / "curation" / "demo" / "files"),
@@ -93,7 +98,8 @@ def _run_chain(folder: Path) -> None:
         ("datasets", store / "datasets"),
         ("runs", runs[0]),
         ("", runs[1]),
-        ("adapter", runs[1] / "adapter" / "adapter.safetensors"),
+        ("page", page),
+        ("adapter", adapter / "adapter_model.safetensors"),
     ):
         if not path.exists():
             raise DemoError(f"{path} is not there; a command above did not do what it said")
