@@ -13,7 +13,14 @@ from tests.training.helpers import TINY_GEMMA3, drawn_network, sums
 from training.batches.templates import EncodedTrace, encode_traces, template_of
 from training.batches.tokenizer import Tokenizer
 from training.loop.loss import LossSum, isolating_mask
-from training.loop.update import Inputs, build_optimizer, in_precision, summed_gradient, update
+from training.loop.update import (
+    Inputs,
+    build_optimizer,
+    in_precision,
+    losses_in_pieces,
+    summed_gradient,
+    update,
+)
 from training.models import TINY, Shape
 from training.network.gemma import Network, adapter_tensors, tensor_name
 
@@ -91,6 +98,18 @@ def test_a_batch_cut_into_very_uneven_micro_batches_gives_the_gradient_of_the_wh
     assert float(whole_loss.tokens) == float(cut_loss.tokens) == weights.sum()
     np.testing.assert_allclose(whole_loss.total, cut_loss.total, rtol=1e-6)
     assert_close(whole, cut)
+
+
+@pytest.mark.parametrize("micro_batches", [2, 4])
+def test_losses_computed_in_pieces_stand_where_those_of_the_whole_batch_stand(
+    traces: list[EncodedTrace], micro_batches: int
+) -> None:
+    network, _ = drawn_network(TINY.shape)
+    arrays = laid_out([[trace] for trace in traces[:4]], 200)[:3]
+    whole = nnx.jit(lambda n, *a: losses_in_pieces(n, a, 1))(network, *arrays)
+    cut = nnx.jit(lambda n, *a: losses_in_pieces(n, a, micro_batches))(network, *arrays)
+    assert whole.shape == cut.shape == (4, 200)
+    np.testing.assert_allclose(cut, whole, rtol=1e-4, atol=1e-5)
 
 
 def test_an_update_is_adamw_behind_a_clip_at_the_rate_that_it_is_given(traces: list[EncodedTrace]) -> None:

@@ -11,7 +11,7 @@ from flax import nnx
 from training.batches.plan import Batches
 from training.batches.traces import Batch
 from training.loop.devices import Devices
-from training.loop.update import batch_losses, in_precision
+from training.loop.update import in_precision, losses_in_pieces
 from training.network.gemma import Network
 
 
@@ -41,8 +41,8 @@ class Evaluator:
         self._batch_of = batch_of
         self._devices = devices
         self._losses = nnx.jit(
-            lambda network, tokens, segments, targets: batch_losses(
-                in_precision(network, precision), tokens, segments, targets
+            lambda network, *arrays: losses_in_pieces(
+                in_precision(network, precision), arrays, devices.micro_batches
             )
         )
 

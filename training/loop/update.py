@@ -5,6 +5,7 @@ gradients of *sums* are added, and divided by the tokens of the whole batch once
 than its tokens. (Means of means, as gradient accumulation is often done, weigh them otherwise.)
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -90,11 +91,22 @@ def summed_gradient(
     def add(sums: Any, rows: tuple[jax.Array, ...]) -> tuple[Any, None]:
         return jax.tree.map(jnp.add, sums, differentiate(adapter, rows)), None
 
-    # A device's rows stay on it: micro-batch m takes every row whose number is m modulo their number.
-    pieces = tuple(array.reshape(-1, micro_batches, *array.shape[1:]).swapaxes(0, 1) for array in arrays)
+    pieces = _pieces(arrays, micro_batches)
     nothing = (jnp.float32(0), jnp.float32(0)), jax.tree.map(jnp.zeros_like, adapter)
     ((value, tokens), gradient), _ = jax.lax.scan(add, nothing, pieces)
     return gradient, LossSum(value, tokens)
+
+
+def losses_in_pieces(network: Network, arrays: Sequence[jax.Array], micro_batches: int) -> jax.Array:
+    """`batch_losses` of a batch's tokens, segments and targets, computed one micro-batch after the other."""
+    if micro_batches == 1:
+        return batch_losses(network, *arrays)
+    graph, adapter, rest = _split(network)
+    losses = jax.lax.map(
+        lambda rows: batch_losses(nnx.merge(graph, adapter, rest), *rows), _pieces(arrays, micro_batches)
+    )
+    whole: jax.Array = losses.swapaxes(0, 1).reshape(arrays[0].shape)
+    return whole
 
 
 def build_optimizer(settings: Settings) -> optax.GradientTransformationExtraArgs:
@@ -113,6 +125,14 @@ def build_optimizer(settings: Settings) -> optax.GradientTransformationExtraArgs
         optax.add_decayed_weights(settings.weight_decay),
         optax.GradientTransformationExtraArgs(lambda _: optax.EmptyState(), scale),
     )
+
+
+def _pieces(arrays: Sequence[jax.Array], micro_batches: int) -> tuple[jax.Array, ...]:
+    """Arrays [B, L] as [micro_batches, B / micro_batches, L].
+
+    A device's rows stay on it: micro-batch m takes every row whose number is m modulo their number.
+    """
+    return tuple(array.reshape(-1, micro_batches, *array.shape[1:]).swapaxes(0, 1) for array in arrays)
 
 
 def _split(network: Network) -> tuple[Any, State, State]:
