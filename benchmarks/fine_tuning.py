@@ -6,7 +6,7 @@
 taken: rows 1 to 320 in session 1, 321 to 420 in session 2. Everything goes through the commands: two builds, a run, a
 run that continues it; the same command again goes on where it was stopped. Then 20 held-out prompts of session 1 are
 answered greedily by the base, by session 1 and by session 2, and the replies that keep the format are counted: one
-reasoning block, closed, then an answer, then the end of the turn. About 20 minutes on two cores.
+reasoning block, closed, then an answer, then the end of the turn. About an hour on two busy cores.
 """
 
 import argparse
