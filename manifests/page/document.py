@@ -5,8 +5,6 @@ names (https://www.w3.org/TR/CSP3/). It has no time stamp of its own: the same a
 bytes.
 """
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
@@ -15,7 +13,8 @@ from manifests.lineage import Node
 from manifests.manifest import Manifest
 from manifests.page.cases import cases, without_text
 from manifests.page.examples import MOST_OF_A_PAIR, Example, Samples, shown_examples
-from manifests.page.markup import EMPTY, Markup, joined, number, plain, tag, text
+from manifests.page.head import page_head
+from manifests.page.markup import EMPTY, Markup, joined, number, tag, text
 from manifests.page.style import STYLE
 from manifests.page.tables import matrices, shared_table, source_tables
 from manifests.page.trees import tree
@@ -33,18 +32,7 @@ def audit_page(audit: Audit, lineages: Sequence[Node], samples: Samples, reasons
     `reasons` why a manifest's texts are not shown, by its place in the audit (`manifests.page.samples`).
     """
     title = _title(audit)
-    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        Markup(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="referrer", content="no-referrer"),
-        Markup(f"<title>{plain(title)}</title>"),
-        Markup(f"<style>{STYLE}</style>"),
-    )
+    head = page_head(title, STYLE)
     main = tag(
         "main",
         tag("header", tag("p", text("Overlap audit"), class_="kind"), tag("h1", text(title))),

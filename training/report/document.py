@@ -4,11 +4,10 @@ No script runs in it and nothing is fetched: its own policy forbids both, but fo
 names (https://www.w3.org/TR/CSP3/). It has no time stamp: the same run gives the same bytes.
 """
 
-import base64
-import hashlib
 from statistics import median
 
-from manifests.page.markup import Markup, joined, number, plain, tag, text
+from manifests.page.head import page_head
+from manifests.page.markup import Markup, joined, number, tag, text
 from training.report.charts import MOST_SERIES, Series, chart, smoothed
 from training.report.gather import Gathered, last_session
 from training.report.mix import about_left_out, held_out_losses, held_out_table, mix_table
@@ -27,18 +26,7 @@ _SMOOTH_FROM = 50  # steps: of fewer, a mean over a fiftieth is each step itself
 def run_page(gathered: Gathered) -> str:
     """The page as HTML, to be encoded as UTF-8."""
     title = _title(gathered)
-    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        Markup(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="referrer", content="no-referrer"),
-        Markup(f"<title>{plain(title)}</title>"),
-        Markup(f"<style>{STYLE}</style>"),
-    )
+    head = page_head(title, STYLE)
     record = gathered.record
     main = tag(
         "main",
