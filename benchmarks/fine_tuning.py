@@ -3,7 +3,7 @@
     python benchmarks/fine_tuning.py --weights DIR --data DIR [--folder DIR]
 
 `--weights` holds Gemma 3 270M (`model.safetensors`, `tokenizer.model`), `--data` has flan-cot, whose gsm8k file is
-taken: rows 1 to 320 in session 1, 321 to 420 in session 2. Everything goes through the commands: two builds, a run, a
+taken: rows 1 to 480 in session 1, 481 to 640 in session 2. Everything goes through the commands: two builds, a run, a
 run that continues it; the same command again goes on where it was stopped. Then 20 held-out prompts of session 1 are
 answered greedily by the base, by session 1 and by session 2, and the replies that keep the format are counted: one
 reasoning block, closed, then an answer, then the end of the turn. About an hour on two busy cores.
@@ -33,7 +33,10 @@ from training.runs.opened import open_run
 from training.watch.sampler import Prompt, Sampler
 
 MODEL = "gemma3-270m"
-SESSIONS = {"fine-tuning-1": (1, 320), "fine-tuning-2": (321, 420)}
+SESSIONS = {
+    "fine-tuning-1": {"first": 1, "last": 480, "epochs": 2, "learning_rate": "5e-4"},
+    "fine-tuning-2": {"first": 481, "last": 640, "epochs": 1, "learning_rate": "1e-4"},
+}
 TEMPLATE, LENGTH, PROMPTS = "gemma-think/1", 512, 20
 RECIPE = """\
 name = "{name}"
@@ -46,13 +49,14 @@ header = false
 columns = {{ prompt = 1, answer = 2, reasoning = 3 }}
 rows = [{first}, {last}]
 """
-CONFIG = f"""\
-length = {LENGTH}
+CONFIG = """\
+length = 512
 batch = 2
 rows_per_device = 2
 rank = 16
 alpha = 16
-learning_rate = 1e-3
+epochs = {epochs}
+learning_rate = {learning_rate}
 warmup = 4
 checkpoint_every = 10
 evaluate_every = 0
@@ -79,22 +83,16 @@ def _measure(folder: Path, weights: Path, data: Path) -> None:
         f"jax {version('jax')}, google-tunix {version('google-tunix')}, Python {sys.version.split()[0]}, CPU"
     )
     runs = [folder / "run1", folder / "run2"]
-    (folder / "config.toml").write_text(CONFIG, encoding="utf-8")
     file = data / "flan-cot" / "flan" / "v2" / "cot_data" / "gsm8k_train.tsv"
-    for (name, (first, last)), run in zip(SESSIONS.items(), runs, strict=True):
-        recipe = folder / f"{name}.toml"
-        recipe.write_text(RECIPE.format(name=name, file=file, first=first, last=last), encoding="utf-8")
+    for (name, session), run in zip(SESSIONS.items(), runs, strict=True):
+        recipe, config = folder / f"{name}.toml", folder / f"{name}-config.toml"
+        recipe.write_text(RECIPE.format(name=name, file=file, **session), encoding="utf-8")
+        config.write_text(CONFIG.format(**session), encoding="utf-8")
         _command("curation", "build", str(recipe), store=folder / "store")
-        arguments = ["training", "run", name, "--model", MODEL, "--base", str(weights)]
-        arguments += [
-            "--tokenizer",
-            str(weights / "tokenizer.model"),
-            "--config",
-            str(folder / "config.toml"),
-        ]
-        arguments += (
-            ["--out", str(run)] if run == runs[0] else ["--continue", str(runs[0]), "--out", str(run)]
-        )
+        arguments = ["training", "run", name, "--model", MODEL, "--base", str(weights), "--out", str(run)]
+        arguments += ["--tokenizer", str(weights / "tokenizer.model"), "--config", str(config)]
+        if run != runs[0]:
+            arguments += ["--continue", str(runs[0])]
         started = time.perf_counter()
         result = _command(*arguments, store=folder / "store")
         print(

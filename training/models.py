@@ -70,6 +70,7 @@ TINY = Model(
         template="gemma-think/1",
         precision="float32",
         quantize="none",
+        remat="none",
         rank=16,
         alpha=16.0,
         learning_rate=1e-2,

@@ -232,7 +232,7 @@ def _held_out(
 ) -> Callable[[Network], HeldOut | None]:
     """Evaluates the held-out traces, and tells `timing` how long it took."""
     batches = prepared.plan.evaluation
-    evaluator = Evaluator(batches, _batches(request, prepared, batches), devices, request.settings.precision)
+    evaluator = Evaluator(batches, _batches(request, prepared, batches), devices)
 
     def evaluate(network: Network) -> HeldOut | None:
         with timing.evaluating():

@@ -117,7 +117,6 @@ def _scored(scorer: Scorer, encoded: EncodedManifest, say: Callable[[str], None]
             batches.lines(step), encoded, settings.batch, settings.length, scorer.tokenizer.special.pad
         ),
         devices,
-        settings.precision,
     )
     losses = np.full(len(sizes.lengths), np.nan)
     for trace in evaluator.trace_losses(scorer.network):

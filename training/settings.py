@@ -22,6 +22,7 @@ class Settings:
     template          how a trace becomes tokens
     precision         of the base and of the computation, float32 or bfloat16; the adapter is always float32
     quantize          the frozen base: none, or nf4 (QLoRA, Dettmers et al., arXiv:2305.14314)
+    remat             what a layer computes again in the backward pass to save memory (training/network/remat.py)
     rank, alpha       of the adapter (its update is scaled by alpha / rank)
     learning_rate     at its peak
     warmup            steps of linear rise; then a cosine falls to `final_rate` of the peak
@@ -42,6 +43,7 @@ class Settings:
     template: str
     precision: str
     quantize: str
+    remat: str
     rank: int
     alpha: float
     learning_rate: float
@@ -72,7 +74,11 @@ _LOWEST = {
     "seed": 0,
     "steps": 1,
 }
-_WORDS = {"precision": ("float32", "bfloat16"), "quantize": ("none", "nf4")}
+_WORDS = {
+    "precision": ("float32", "bfloat16"),
+    "quantize": ("none", "nf4"),
+    "remat": ("none", "elementwise", "up", "projections", "feed-forward", "layer"),
+}
 _SHARES = ("held_out", "first_moment", "second_moment", "weight_decay")  # from 0 to below 1
 _CONFIGURABLE = tuple(field.name for field in fields(Settings) if field.name != "steps")
 

@@ -7,11 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
 from curation.build import build
 from curation.recipe_reader import parse_recipe
 from manifests.keys import Trace
 from manifests.manifest import Manifest
 from manifests.store import Store
+from training.loop.computation import AXIS, DENSE, Computation
 from training.models import GEMMA3, TINY, Shape
 from training.network.gemma import DrawnBase, Network, adapter_tensors, build_network, load_adapter
 from training.network.tensors import draw_uniform
@@ -71,6 +76,11 @@ def sums(count: int, seed: int = 0) -> list[Trace]:
         prompt = f"Question {seed}-{number}: what is {' plus '.join(map(str, values))}?"
         traces.append(Trace(prompt, "Let me add them one by one. " + " ".join(steps), f"The sum is {total}."))
     return traces
+
+
+def computation(micro_batches: int = 1, precision: str = "float32", attention: str = DENSE) -> Computation:
+    """How this process's first device computes."""
+    return Computation(Mesh(np.asarray(jax.devices()[:1]), (AXIS,)), micro_batches, precision, attention)
 
 
 def record_of(run: Path) -> Record:

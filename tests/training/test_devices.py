@@ -94,7 +94,7 @@ def test_a_devices_share_is_computed_in_even_pieces_of_at_most_so_many_rows(
     if jax.device_count() != 1:
         pytest.skip(f"{jax.device_count()} devices here")
     settings = replace(TINY.defaults, batch=batch, rows_per_device=rows_per_device)
-    assert Devices(settings, lambda _line: None).micro_batches == micro_batches
+    assert Devices(settings, lambda _line: None).computation.micro_batches == micro_batches
 
 
 @pytest.mark.slow
@@ -104,7 +104,7 @@ def test_devices_that_the_rows_do_not_divide_over_are_left_out_and_told() -> Non
         "from training.loop.devices import Devices\n"
         "from training.models import TINY\n"
         "devices = Devices(replace(TINY.defaults, batch=6, rows_per_device=1), print)\n"
-        "print(devices.count, devices.micro_batches)\n"
+        "print(devices.count, devices.computation.micro_batches)\n"
     )
     flags = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
     command, environment = [sys.executable, "-c", script], {**os.environ, **flags}

@@ -9,7 +9,7 @@ from flax import nnx
 from tunix.models.gemma import model as gemma2
 from tunix.models.gemma3 import model as gemma3
 
-from tests.training.helpers import TINY_GEMMA3, drawn_network, sums
+from tests.training.helpers import TINY_GEMMA3, computation, drawn_network, sums
 from training.batches.packing import pack
 from training.batches.templates import encode_traces, template_of
 from training.batches.tokenizer import Tokenizer
@@ -82,7 +82,7 @@ def test_every_tensor_of_the_adapter_has_a_gradient(row: Row, shape: Shape) -> N
     tokens, segments = (jnp.asarray(part) for part in row)
     weights = jnp.asarray(segments > 0, dtype=jnp.float32)
     inputs = Inputs(tokens, segments, jnp.roll(tokens, -1, axis=1), weights, jnp.float32(0))
-    gradients, _ = nnx.jit(lambda n, i: summed_gradient(n, i, 1, "float32"))(network, inputs)
+    gradients, _ = nnx.jit(lambda n, i: summed_gradient(n, i, computation()))(network, inputs)
     norms = {
         tensor_name(path): float(jnp.abs(leaf[...]).max()) for path, leaf in nnx.to_flat_state(gradients)
     }

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tests.training.helpers import TINY_GEMMA3, Requests, drawn_network, record_of
+from tests.training.helpers import TINY_GEMMA3, Requests, computation, drawn_network, record_of
 from training.loop.update import Inputs, batch_losses, summed_gradient
 from training.models import GEMMA2, GEMMA3, MODELS, TINY, Shape
 from training.network.gemma import Network, adapter_tensors, tensor_name
@@ -99,7 +99,7 @@ def test_every_tensor_of_the_adapter_is_the_same_and_has_a_gradient(pair: Pair) 
     network, _ = pair["nf4"]
     tokens, segments, targets = rows()
     inputs = Inputs(tokens, segments, targets, jnp.ones(tokens.shape), jnp.float32(0))
-    gradient, _ = nnx.jit(summed_gradient, static_argnums=(2, 3))(network, inputs, 1, "float32")
+    gradient, _ = nnx.jit(summed_gradient, static_argnums=2)(network, inputs, computation())
     largest = {
         tensor_name(path): float(jnp.abs(leaf[...]).max()) for path, leaf in nnx.to_flat_state(gradient)
     }

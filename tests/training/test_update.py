@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 from flax import nnx
 
-from tests.training.helpers import TINY_GEMMA3, drawn_network, sums
+from tests.training.helpers import TINY_GEMMA3, computation, drawn_network, sums
 from training.batches.templates import EncodedTrace, encode_traces, template_of
 from training.batches.tokenizer import Tokenizer
 from training.loop.loss import LossSum, isolating_mask
@@ -51,7 +51,7 @@ def laid_out(rows: list[list[EncodedTrace]], length: int) -> Inputs:
 
 
 def gradient_of(network: Network, inputs: Inputs, micro_batches: int = 1) -> tuple[Gradient, LossSum]:
-    run: Any = nnx.jit(lambda n, i: summed_gradient(n, i, micro_batches, "float32"))
+    run: Any = nnx.jit(lambda n, i: summed_gradient(n, i, computation(micro_batches)))
     state, loss = run(network, inputs)
     return {tensor_name(path): np.asarray(leaf[...]) for path, leaf in nnx.to_flat_state(state)}, loss
 
@@ -106,8 +106,8 @@ def test_losses_computed_in_pieces_stand_where_those_of_the_whole_batch_stand(
 ) -> None:
     network, _ = drawn_network(TINY.shape)
     arrays = laid_out([[trace] for trace in traces[:4]], 200)[:3]
-    whole = nnx.jit(lambda n, *a: losses_in_pieces(n, a, 1))(network, *arrays)
-    cut = nnx.jit(lambda n, *a: losses_in_pieces(n, a, micro_batches))(network, *arrays)
+    whole = nnx.jit(lambda n, *a: losses_in_pieces(n, a, computation()))(network, *arrays)
+    cut = nnx.jit(lambda n, *a: losses_in_pieces(n, a, computation(micro_batches)))(network, *arrays)
     assert whole.shape == cut.shape == (4, 200)
     np.testing.assert_allclose(cut, whole, rtol=1e-4, atol=1e-5)
 
@@ -120,7 +120,7 @@ def test_an_update_is_adamw_behind_a_clip_at_the_rate_that_it_is_given(traces: l
     inputs = laid_out([traces[:2], traces[2:4]], 300)
     before = adapter_tensors(network)
     gradient, loss = gradient_of(network, inputs)
-    updated = nnx.jit(lambda n, o, i: update(n, o, i, 2, "float32"))(network, optimizer, inputs)
+    updated = nnx.jit(lambda n, o, i: update(n, o, i, computation(2)))(network, optimizer, inputs)
     after = adapter_tensors(network)
     mean = {name: value / float(loss.tokens) for name, value in gradient.items()}
     norm = np.sqrt(sum(float((value.astype(np.float64) ** 2).sum()) for value in mean.values()))
@@ -140,7 +140,7 @@ def test_bfloat16_computes_in_bfloat16_and_keeps_a_float32_adapter(traces: list[
     network, _ = drawn_network(TINY.shape, precision="bfloat16")
     exact, _ = drawn_network(TINY.shape)
     inputs = laid_out([traces[:2]], 300)
-    run = nnx.jit(lambda n, i: summed_gradient(n, i, 1, "bfloat16"))
+    run = nnx.jit(lambda n, i: summed_gradient(n, i, computation(precision="bfloat16")))
     gradient, loss = run(network, inputs)
     assert {str(leaf.dtype) for leaf in jax.tree.leaves(gradient)} == {"float32"}
     positions = jnp.broadcast_to(jnp.arange(300), (1, 300))

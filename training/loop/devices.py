@@ -4,30 +4,31 @@ The weights are on every device; a device computes the loss of its rows. What cr
 gradient, once an update.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 from flax import nnx
 from jax.experimental import multihost_utils
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding
 
 from training.errors import SettingsError
+from training.loop.computation import AXIS, DENSE, EVERYWHERE, ROWS, SPLASH, Computation
 from training.settings import Settings
-
-AXIS = "data"
 
 
 class Devices:
-    """The devices of a run. `micro_batches` is how many pieces each device's share of a batch is computed in."""
+    """The devices of a run, and how they compute its steps."""
 
-    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
-        """Take as many devices as divide the rows of a batch.
+    def __init__(
+        self, settings: Settings, say: Callable[[str], None], every: Sequence[jax.Device] | None = None
+    ) -> None:
+        """Take as many devices of `every` (default: all there are) as divide the rows of a batch.
 
         Raises `SettingsError` when that leaves out devices of another host.
         """
-        every = jax.devices()
+        every = jax.devices() if every is None else every
         count = max(number for number in range(1, len(every) + 1) if settings.batch % number == 0)
         if count < len(every):
             if jax.process_count() > 1:
@@ -37,14 +38,18 @@ class Devices:
                 )
             say(f"{count} of {len(every)} devices used: {settings.batch} rows a batch divide over no more")
         self.count = count
-        mesh = Mesh(np.asarray(every[:count]), (AXIS,))
-        self._rows = NamedSharding(mesh, PartitionSpec(AXIS))  # type: ignore[no-untyped-call]
-        self._everywhere = NamedSharding(mesh, PartitionSpec())  # type: ignore[no-untyped-call]
         share = settings.batch // count
         at_once = max(
             rows for rows in range(1, min(settings.rows_per_device, share) + 1) if share % rows == 0
         )
-        self.micro_batches = share // at_once
+        self.computation = Computation(
+            mesh=Mesh(np.asarray(every[:count]), (AXIS,)),
+            micro_batches=share // at_once,
+            precision=settings.precision,
+            attention=SPLASH if every[0].platform == "tpu" else DENSE,
+        )
+        self._rows = NamedSharding(self.computation.mesh, ROWS)
+        self._everywhere = NamedSharding(self.computation.mesh, EVERYWHERE)
 
     def place(self, array: np.ndarray[Any, Any]) -> jax.Array:
         """An array of a batch, its rows spread over the devices; a scalar is put on each."""

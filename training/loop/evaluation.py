@@ -34,16 +34,17 @@ class HeldOut:
 class Evaluator:
     """Computes losses of a plan's traces. `batch_of` gives the batch of each step of `batches`."""
 
-    def __init__(
-        self, batches: Batches, batch_of: Callable[[int], Batch], devices: Devices, precision: str
-    ) -> None:
+    def __init__(self, batches: Batches, batch_of: Callable[[int], Batch], devices: Devices) -> None:
         self._batches = batches
         self._batch_of = batch_of
         self._devices = devices
+        computation = devices.computation
+        # It only reads the network; with updates, nnx would hand a copy of every array back.
         self._losses = nnx.jit(
             lambda network, *arrays: losses_in_pieces(
-                in_precision(network, precision), arrays, devices.micro_batches
-            )
+                in_precision(network, computation.precision), arrays, computation
+            ),
+            graph_updates=False,
         )
 
     def trace_losses(self, network: Network) -> Iterator[TraceLoss]:

@@ -17,7 +17,8 @@ from training.batches.traces import Batch
 from training.loop import hosts
 from training.loop.devices import Devices
 from training.loop.evaluation import HeldOut
-from training.loop.update import Inputs, Optimizer, Updated, build_optimizer, update
+from training.loop.step import Step
+from training.loop.update import Inputs, Updated, build_optimizer
 from training.network.gemma import Network
 from training.runs.checkpoints import Checkpoints
 from training.runs.metrics import METRICS, StepMetrics, append_metrics, keep_metrics
@@ -96,7 +97,7 @@ class Trainer(peft_trainer.PeftTrainer):
 
     def run(self) -> int:
         """Train to the end of the plan, or until told to stop, and save the last checkpoint; the steps done."""
-        self.train(())
+        self.train((), skip_jit=True)
         steps: int = self.train_steps
         return steps
 
@@ -105,11 +106,15 @@ class Trainer(peft_trainer.PeftTrainer):
         rate = np.float32(self._course.rate_of(self.train_steps + 1))
         return Inputs(*(self._devices.place(np.asarray(array)) for array in (*input_data, rate)))
 
-    def _train_step(
-        self, model: Network, optimizer: Optimizer, inputs: Inputs
-    ) -> tuple[jax.Array, Updated, jax.Array]:
-        updated = update(model, optimizer, inputs, self._devices.micro_batches, self._settings.precision)
-        return updated.loss.total / updated.loss.tokens, updated, updated.gradient_norm
+    def create_train_step_fn(self) -> Callable[[Inputs], tuple[jax.Array, Updated, jax.Array]]:
+        """What the stock loop calls at each step: (loss, what is told, gradient norm). It compiles itself."""
+        step = Step(self.model, self.optimizer, self._devices.computation)
+
+        def call(inputs: Inputs) -> tuple[jax.Array, Updated, jax.Array]:
+            updated = step(inputs)
+            return updated.loss.total / updated.loss.tokens, updated, updated.gradient_norm
+
+        return call
 
     def _post_process_train_step(self, aux: Updated) -> None:
         # Called when the update is done and before the step's checkpoint: no checkpoint can be ahead of the metrics.

@@ -13,8 +13,18 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from training.loop.loss import LossSum, isolating_mask, token_losses
+from training.loop.computation import (
+    DENSE,
+    EVERYWHERE,
+    INTERPRETED,
+    ROWS,
+    Computation,
+    on_each_device,
+    sum_over_devices,
+)
+from training.loop.loss import LossSum, isolating_mask, token_losses, weighted_loss
 from training.network.gemma import Network
+from training.network.splash import SplashMask, fits
 from training.settings import Settings
 
 State: TypeAlias = "nnx.State[Any, Any]"
@@ -38,20 +48,38 @@ class Updated(NamedTuple):
     gradient_norm: jax.Array
 
 
-def batch_losses(network: Network, tokens: jax.Array, segments: jax.Array, targets: jax.Array) -> jax.Array:
+def batch_losses(
+    network: Network, tokens: jax.Array, segments: jax.Array, targets: jax.Array, *, attention: str = DENSE
+) -> jax.Array:
     """[B, L] float32: the loss at every place of a batch as `training.batches.traces.assemble_batch` lays it out."""
-    positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
-    hidden, _ = network(tokens, positions, None, isolating_mask(segments))
-    embedding = network.embedder.input_embedding.get_value()
+    hidden, embedding = _hidden(network, tokens, segments, attention)
     return token_losses(hidden, embedding, targets, network.final_logits_softcap)
 
 
 def batch_loss(
-    network: Network, tokens: jax.Array, segments: jax.Array, targets: jax.Array, weights: jax.Array
+    network: Network,
+    tokens: jax.Array,
+    segments: jax.Array,
+    targets: jax.Array,
+    weights: jax.Array,
+    *,
+    attention: str = DENSE,
 ) -> LossSum:
     """The sum of the losses of the batch's trained tokens, and their number."""
-    losses = batch_losses(network, tokens, segments, targets)
-    return LossSum(jnp.sum(losses * weights), jnp.sum(weights))
+    hidden, embedding = _hidden(network, tokens, segments, attention)
+    total = weighted_loss(hidden, embedding, targets, weights, network.final_logits_softcap)
+    return LossSum(total, jnp.sum(weights))
+
+
+def _hidden(
+    network: Network, tokens: jax.Array, segments: jax.Array, attention: str
+) -> tuple[jax.Array, jax.Array]:
+    """[B, L, D] hidden states of packed rows, and the embedding that is the head too."""
+    positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
+    splash = attention != DENSE and fits(tokens.shape[1], network.config.head_dim)
+    mask = SplashMask(segments, attention == INTERPRETED) if splash else isolating_mask(segments)
+    hidden, _ = network(tokens, positions, None, mask)
+    return hidden, network.embedder.input_embedding.get_value()
 
 
 def in_precision(network: Network, precision: str) -> Network:
@@ -61,52 +89,64 @@ def in_precision(network: Network, precision: str) -> Network:
     return rounded
 
 
-def update(
-    network: Network, optimizer: Optimizer, inputs: Inputs, micro_batches: int, precision: str
-) -> Updated:
-    """Update the adapter of `network` in place. `micro_batches` divides the rows of the batch."""
-    gradient, loss = summed_gradient(network, inputs, micro_batches, precision)
+def update(network: Network, optimizer: Optimizer, inputs: Inputs, computation: Computation) -> Updated:
+    """Update the adapter of `network` in place."""
+    gradient, loss = summed_gradient(network, inputs, computation)
     gradient = jax.tree.map(lambda leaf: leaf / loss.tokens, gradient)
     norm = optax.global_norm(gradient)
     optimizer.update(network, gradient, rate=inputs.rate)
     return Updated(loss, norm)
 
 
-def summed_gradient(
-    network: Network, inputs: Inputs, micro_batches: int, precision: str
-) -> tuple[State, LossSum]:
-    """The gradient of the sum of the trained tokens' losses by the float32 adapter, and that sum."""
+def summed_gradient(network: Network, inputs: Inputs, computation: Computation) -> tuple[State, LossSum]:
+    """The gradient of the sum of the trained tokens' losses by the float32 adapter, and that sum.
+
+    Each device adds up its own rows' first; then the sums cross the links, once.
+    """
     graph, adapter, rest = _split(network)
 
-    def total(adapter: State, rows: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
-        loss = batch_loss(nnx.merge(graph, _rounded(adapter, precision), rest), *rows)
+    def total(adapter: State, rest: State, rows: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+        whole = nnx.merge(graph, _rounded(adapter, computation.precision), rest)
+        loss = batch_loss(whole, *rows, attention=computation.attention)
         return loss.total, loss.tokens
 
     differentiate = jax.value_and_grad(total, has_aux=True)
-    arrays = inputs[:-1]
-    if micro_batches == 1:
-        (value, tokens), gradient = differentiate(adapter, arrays)
-        return gradient, LossSum(value, tokens)
 
-    def add(sums: Any, rows: tuple[jax.Array, ...]) -> tuple[Any, None]:
-        return jax.tree.map(jnp.add, sums, differentiate(adapter, rows)), None
+    def of_device(adapter: State, rest: State, rows: tuple[jax.Array, ...]) -> Any:
+        if computation.micro_batches == 1:
+            return sum_over_devices(differentiate(adapter, rest, rows))
 
-    pieces = _pieces(arrays, micro_batches)
-    nothing = (jnp.float32(0), jnp.float32(0)), jax.tree.map(jnp.zeros_like, adapter)
-    ((value, tokens), gradient), _ = jax.lax.scan(add, nothing, pieces)
+        def add(sums: Any, piece: tuple[jax.Array, ...]) -> tuple[Any, None]:
+            return jax.tree.map(jnp.add, sums, differentiate(adapter, rest, piece)), None
+
+        nothing = (jnp.float32(0), jnp.float32(0)), jax.tree.map(jnp.zeros_like, adapter)
+        sums, _ = jax.lax.scan(add, nothing, _pieces(rows, computation.micro_batches))
+        return sum_over_devices(sums)
+
+    spread = on_each_device(of_device, computation.mesh, (EVERYWHERE, EVERYWHERE, ROWS), EVERYWHERE)
+    (value, tokens), gradient = spread(adapter, rest, inputs[:-1])
     return gradient, LossSum(value, tokens)
 
 
-def losses_in_pieces(network: Network, arrays: Sequence[jax.Array], micro_batches: int) -> jax.Array:
+def losses_in_pieces(network: Network, arrays: Sequence[jax.Array], computation: Computation) -> jax.Array:
     """`batch_losses` of a batch's tokens, segments and targets, computed one micro-batch after the other."""
-    if micro_batches == 1:
-        return batch_losses(network, *arrays)
     graph, adapter, rest = _split(network)
-    losses = jax.lax.map(
-        lambda rows: batch_losses(nnx.merge(graph, adapter, rest), *rows), _pieces(arrays, micro_batches)
-    )
-    whole: jax.Array = losses.swapaxes(0, 1).reshape(arrays[0].shape)
-    return whole
+
+    def of_device(adapter: State, rest: State, rows: tuple[jax.Array, ...]) -> jax.Array:
+        def of_rows(rows: tuple[jax.Array, ...]) -> jax.Array:
+            # Merged where it is called: qwix writes into a network that it runs.
+            whole = nnx.merge(graph, adapter, rest)
+            return batch_losses(whole, *rows, attention=computation.attention)
+
+        if computation.micro_batches == 1:
+            return of_rows(rows)
+        losses = jax.lax.map(of_rows, _pieces(rows, computation.micro_batches))
+        joined: jax.Array = losses.reshape(rows[0].shape)
+        return joined
+
+    spread = on_each_device(of_device, computation.mesh, (EVERYWHERE, EVERYWHERE, ROWS), ROWS)
+    losses: jax.Array = spread(adapter, rest, tuple(arrays))
+    return losses
 
 
 def build_optimizer(settings: Settings) -> optax.GradientTransformationExtraArgs:
@@ -128,11 +168,8 @@ def build_optimizer(settings: Settings) -> optax.GradientTransformationExtraArgs
 
 
 def _pieces(arrays: Sequence[jax.Array], micro_batches: int) -> tuple[jax.Array, ...]:
-    """Arrays [B, L] as [micro_batches, B / micro_batches, L].
-
-    A device's rows stay on it: micro-batch m takes every row whose number is m modulo their number.
-    """
-    return tuple(array.reshape(-1, micro_batches, *array.shape[1:]).swapaxes(0, 1) for array in arrays)
+    """Arrays [B, L] as [micro_batches, B / micro_batches, L]."""
+    return tuple(array.reshape(micro_batches, -1, *array.shape[1:]) for array in arrays)
 
 
 def _split(network: Network) -> tuple[Any, State, State]:

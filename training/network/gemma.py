@@ -5,7 +5,8 @@ norm scales and MLP kernels at zero, and with dead MLPs their LoRA never learns.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 import jax
@@ -18,13 +19,17 @@ from tunix.models.gemma import model as gemma2
 from tunix.models.gemma3 import model as gemma3
 
 from training.models import GEMMA2, Shape
+from training.network.layers import become_ours
 from training.network.quantization import CODES, SCALES, lora_rules, quantize
+from training.network.remat import NONE, with_remat
+from training.network.splash import SplashMask
 from training.network.tensors import Digest, Tensor, draw_uniform
 from training.settings import Settings
 
 NORM_DEVIATION = 0.1
 
 Cache: TypeAlias = dict[str, dict[str, jax.Array]]
+Mask: TypeAlias = jax.Array | SplashMask
 
 
 class Base(Protocol):
@@ -42,12 +47,15 @@ class HiddenGemma2(gemma2.Gemma):
     It must be the class's own `__call__`: that is what qwix intercepts. A forward pass from outside trains nothing.
     """
 
+    remat = NONE
+
     def __call__(
-        self, last_tokens: jax.Array, positions: jax.Array, cache: Cache | None, attention_mask: jax.Array
+        self, last_tokens: jax.Array, positions: jax.Array, cache: Cache | None, attention_mask: Mask
     ) -> tuple[jax.Array, Cache | None]:
         """[B, L] tokens and absolute positions, [B, L, K] mask to ([B, L, D] hidden states, the cache).
 
-        K = L without a cache, its length with one (`training.replies.generate` lays it out).
+        K = L without a cache, its length with one (`training.replies.generate` lays it out). Without one, a
+        `SplashMask` says the same as a mask.
         """
         return _hidden_states(self, last_tokens, positions, cache, attention_mask)
 
@@ -56,9 +64,10 @@ class HiddenGemma3(gemma3.Gemma3):
     """Gemma-3 whose call ends at the final norm; see `HiddenGemma2`."""
 
     final_logits_softcap = None
+    remat = NONE
 
     def __call__(
-        self, last_tokens: jax.Array, positions: jax.Array, cache: Cache | None, attention_mask: jax.Array
+        self, last_tokens: jax.Array, positions: jax.Array, cache: Cache | None, attention_mask: Mask
     ) -> tuple[jax.Array, Cache | None]:
         """See `HiddenGemma2.__call__`."""
         return _hidden_states(self, last_tokens, positions, cache, attention_mask)
@@ -68,14 +77,33 @@ Network: TypeAlias = HiddenGemma2 | HiddenGemma3
 
 
 def _hidden_states(
-    network: Network, tokens: jax.Array, positions: jax.Array, cache: Cache | None, mask: jax.Array
+    network: Network, tokens: jax.Array, positions: jax.Array, cache: Cache | None, mask: Mask
 ) -> tuple[jax.Array, Cache | None]:
     hidden = network.embedder.encode(tokens)
+    if cache is None:
+        for layer in network.layers:
+            hidden = _layer(layer, network.remat, positions, mask)(hidden)
+        return network.final_norm(hidden), None
     written: Cache = {}
     for number, layer in enumerate(network.layers):
         name = f"layer_{number}"
-        written[name], hidden = layer(hidden, positions, None if cache is None else cache[name], mask)
-    return network.final_norm(hidden), None if cache is None else written
+        written[name], hidden = layer(hidden, positions, cache[name], mask)
+    return network.final_norm(hidden), written
+
+
+def _layer(
+    layer: nnx.Module, remat: str, positions: jax.Array, mask: Mask
+) -> Callable[[jax.Array], jax.Array]:
+    """A decoder layer as a function of what comes in, without a cache."""
+    if remat == NONE:  # the layer itself: qwix puts the adapter into it at its first call
+        return lambda hidden: layer(hidden, positions, None, mask)[1]
+    graph, state = nnx.split(layer)
+
+    def pure(state: Any, hidden: jax.Array) -> jax.Array:
+        output: jax.Array = nnx.merge(graph, state)(hidden, positions, None, mask)[1]
+        return output
+
+    return partial(with_remat(pure, remat), state)
 
 
 def model_config(shape: Shape, vocabulary: int) -> gemma2.ModelConfig | gemma3.ModelConfig:
@@ -139,10 +167,12 @@ def _adapted(shape: Shape, vocabulary: int, settings: Settings) -> Network:
     config = model_config(shape, vocabulary)
     kind = HiddenGemma2 if shape.family == GEMMA2 else HiddenGemma3
     network: Network = kind(config, rngs=nnx.Rngs(0))
+    become_ours(network.layers)
     provider = qwix.LoraProvider(lora_rules(shape, settings))
     # The call that quantizes a linear layer gives it no adapter (qwix 0.1.8): the next one does.
     for _ in range(1 if settings.quantize == "none" else 2):
         network = qwix.apply_lora_to_model(network, provider, rngs=nnx.Rngs(0), **network.get_model_input())
+    network.remat = settings.remat
     return network
 
 

@@ -100,7 +100,8 @@ def generate(
     return [_until(row, special.end_of_turn) for row in replies.tolist()]
 
 
-@nnx.jit(static_argnums=2)
+# It only reads the network; with updates, nnx would hand a copy of every array back.
+@nnx.jit(static_argnums=2, graph_updates=False)
 def _replies(network: Network, given: _Given, kind: _Kind) -> jax.Array:
     """[B, most] tokens; what stands behind an end means nothing."""
     tokens, padding, seed, temperature = given
