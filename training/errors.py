@@ -10,6 +10,7 @@ ZeroCostError                  every error a person may meet, in all three packa
     ├── PlanError              a manifest that leaves nothing to train on
     ├── RunFolderError         a folder that is no run, another run's, or damaged
     ├── ParentRunError         a run that can't be continued from
+    ├── PreflightError        a TPU that can not be compiled for
     ├── OverlapError           a check that said no: exit status 1
     └── OtherBaseError         a check that said no: exit status 1
 
@@ -55,6 +56,10 @@ class RunFolderError(TrainingError):
 
 class ParentRunError(TrainingError):
     """A run that a new one can't start from."""
+
+
+class PreflightError(TrainingError):
+    """A TPU that can't be compiled for, or a step that can't be."""
 
 
 class OverlapError(TrainingError):

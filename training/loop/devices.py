@@ -22,7 +22,7 @@ class Devices:
     """The devices of a run, and how they compute its steps."""
 
     def __init__(
-        self, settings: Settings, say: Callable[[str], None], every: Sequence[jax.Device] | None = None
+        self, settings: Settings, say: Callable[[str], None], every: Sequence[Any] | None = None
     ) -> None:
         """Take as many devices of `every` (default: all there are) as divide the rows of a batch.
 

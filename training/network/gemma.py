@@ -163,6 +163,18 @@ def build_network(shape: Shape, base: Base, settings: Settings) -> tuple[Network
     return network, digest.hex()
 
 
+def abstract_network(shape: Shape, vocabulary: int, settings: Settings) -> Network:
+    """The network as `build_network` makes it, with a `jax.ShapeDtypeStruct` in the place of each array."""
+    graph, state = nnx.split(nnx.eval_shape(lambda: _adapted(shape, vocabulary, settings)))
+    for path, variable in nnx.to_flat_state(state):
+        drawn = variable.get_value()
+        kept = isinstance(variable, nnx.LoRAParam) or tensor_name(path).endswith(CODES)
+        dtype = drawn.dtype if kept else jnp.dtype(settings.precision)
+        variable.set_value(jax.ShapeDtypeStruct(drawn.shape, dtype))  # type: ignore[no-untyped-call]
+    network: Network = nnx.merge(graph, state)
+    return network
+
+
 def _adapted(shape: Shape, vocabulary: int, settings: Settings) -> Network:
     config = model_config(shape, vocabulary)
     kind = HiddenGemma2 if shape.family == GEMMA2 else HiddenGemma3

@@ -1,0 +1,116 @@
+"""What crosses the links between devices, read from a compiled program's text (HLO). Pure.
+
+For each collective the bytes that one device sends, by the ring algorithms that reach the lower bound (Chan et al.,
+"Collective communication: theory, practice, and experience", 2007), for g devices in a group and B bytes of the whole:
+
+all-reduce          2·B·(g-1)/g
+all-gather          B·(g-1)/g, B what it gives
+reduce-scatter      B·(g-1)/g, B what it takes
+all-to-all          B·(g-1)/g
+collective-permute  B
+"""
+
+import math
+import re
+from collections import Counter
+
+WIDTHS = {
+    "pred": 1, "s4": 0.5, "u4": 0.5, "s8": 1, "u8": 1, "s16": 2, "u16": 2, "s32": 4, "u32": 4, "s64": 8, "u64": 8,
+    "f8e4m3fn": 1, "f8e5m2": 1, "bf16": 2, "f16": 2, "f32": 4, "f64": 8, "c64": 8,
+}  # fmt: skip
+
+_COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.-]+)[^=]*\{\s*$")
+_COLLECTIVE = re.compile(
+    r"= (?P<shape>.*?) (?P<kind>all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(?P<start>-start)?\("
+)
+_ARRAY = re.compile(r"\b([a-z]\w*)\[([\d,]*)\]")
+_LISTED = re.compile(r"replica_groups=\{\{([\d,]*)\}")
+_COUNTED = re.compile(r"replica_groups=\[(\d+),(\d+)\]")
+_CALLED = re.compile(r"(?:to_apply|calls|body|branch_computations)=\{?((?:%?[\w.-]+(?:, ?)?)+)")
+_LOOP = re.compile(r" while\(.*?condition=%?([\w.-]+)")
+_TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"')
+_LIMIT = re.compile(r" constant\((\d+)\)")
+
+
+def link_bytes(text: str, devices: int) -> dict[str, float]:
+    """Bytes that one of `devices` sends in a run of the program, by kind of collective, kinds in alphabetical order.
+
+    The body of a loop counts for each of its trips: as the compiler notes them, or the one number that its condition
+    compares with. Raises `NotImplementedError` for a collective in a loop whose trips are not to be found.
+    """
+    computations, entry = _computations(text)
+
+    def total(name: str, callers: tuple[str, ...] = ()) -> Counter[str]:
+        result: Counter[str] = Counter()
+        if name in callers:
+            return result
+        for line in computations.get(name, ()):
+            if found := _COLLECTIVE.search(line):
+                size = _bytes(found["shape"], started=bool(found["start"]))
+                result[found["kind"]] += _sent(found["kind"], size, _group(line, devices))  # type: ignore[assignment]
+            called: Counter[str] = Counter()
+            for names in _CALLED.findall(line):
+                for inner in re.findall(r"[\w.-]+", names):
+                    called.update(total(inner, (*callers, name)))
+            if called:
+                trips = _trips(line, computations)
+                result.update({kind: sent * trips for kind, sent in called.items()})
+        return result
+
+    return {kind: float(sent) for kind, sent in sorted(total(entry).items())}
+
+
+def _computations(text: str) -> tuple[dict[str, list[str]], str]:
+    """The lines of each computation of a module, and the name of the first one to run."""
+    computations: dict[str, list[str]] = {}
+    current, entry = "", ""
+    for line in text.splitlines():
+        if found := _COMPUTATION.match(line):
+            current = found[1]
+            entry = current if line.startswith("ENTRY") else entry
+        else:
+            computations.setdefault(current, []).append(line)
+    return computations, entry
+
+
+def _trips(line: str, computations: dict[str, list[str]]) -> int:
+    loop = _LOOP.search(line)
+    if loop is None:
+        return 1
+    if known := _TRIPS.search(line):
+        return int(known[1])
+    limits = [limit for inner in computations.get(loop[1], ()) for limit in _LIMIT.findall(inner)]
+    if len(limits) != 1:
+        raise NotImplementedError(f"a collective in a loop whose trips are not to be found: {loop[1]}")
+    return int(limits[0])
+
+
+def _bytes(shape: str, *, started: bool) -> float:
+    """Bytes of a result; where an operation is only started, its result holds its operand too: of the larger half."""
+    sizes = [
+        WIDTHS[kind] * math.prod(int(size) for size in sizes.split(",") if size)
+        for kind, sizes in _ARRAY.findall(shape)
+        if kind in WIDTHS
+    ]
+    if started and len(sizes) > 1:
+        half = len(sizes) // 2
+        return max(sum(sizes[:half]), sum(sizes[half : 2 * half]))
+    return sum(sizes)
+
+
+def _group(line: str, devices: int) -> int:
+    if found := _COUNTED.search(line):
+        return int(found[2])
+    if (found := _LISTED.search(line)) and found[1]:
+        return len(found[1].split(","))
+    return devices
+
+
+def _sent(kind: str, size: float, group: int) -> float:
+    if kind == "collective-permute":
+        return size
+    if kind == "all-reduce":
+        return 2 * size * (group - 1) / group
+    if kind == "reduce-scatter":
+        return size * (group - 1)
+    return size * (group - 1) / group

@@ -1,0 +1,56 @@
+"""The step of a run as a program for devices that are not here: the same function, shapes, shardings and donation."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.sharding import NamedSharding
+
+from training.loop.computation import EVERYWHERE, ROWS
+from training.loop.devices import Devices
+from training.loop.step import Step
+from training.loop.update import Inputs, build_optimizer
+from training.models import Shape
+from training.network.gemma import abstract_network
+from training.settings import Settings
+
+
+@dataclass(frozen=True)
+class Program:
+    """A step traced for its devices: the jaxpr that its operations are counted in, and what is compiled."""
+
+    jaxpr: Any
+    lowered: Any
+    devices: int
+
+
+def step_program(shape: Shape, vocabulary: int, settings: Settings, devices: Devices) -> Program:
+    """The step that a run of these settings compiles on `devices`. No array is made."""
+    network = abstract_network(shape, vocabulary, settings)
+    optimizer = nnx.eval_shape(
+        lambda network: nnx.Optimizer(network, build_optimizer(settings), wrt=nnx.LoRAParam), network
+    )
+    rows, everywhere = (NamedSharding(devices.computation.mesh, spec) for spec in (ROWS, EVERYWHERE))
+    for module in (network, optimizer):
+        nnx.update(module, _placed(nnx.state(module), everywhere))
+    batch = (settings.batch, settings.length)
+    inputs = Inputs(
+        tokens=_array(batch, jnp.int32, rows),
+        segments=_array(batch, jnp.int32, rows),
+        targets=_array(batch, jnp.int32, rows),
+        weights=_array(batch, jnp.float32, rows),
+        rate=_array((), jnp.float32, everywhere),
+    )
+    step = Step(network, optimizer, devices.computation)
+    traced = step.compiled_as.trace(*step.arguments(inputs))
+    return Program(traced.jaxpr.jaxpr, traced.lower(), devices.count)
+
+
+def _placed(state: Any, sharding: NamedSharding) -> Any:
+    return jax.tree.map(lambda leaf: _array(leaf.shape, leaf.dtype, sharding), state)
+
+
+def _array(shape: tuple[int, ...], dtype: Any, sharding: NamedSharding) -> Any:
+    return jax.ShapeDtypeStruct(shape, dtype, sharding=sharding)  # type: ignore[no-untyped-call]
