@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from manifests.command import Parser, common_flags, run
-from training.commands import export, planning, report, sample, score, train
+from training.commands import export, planning, preflight, report, sample, score, train
 
-MODULES = (train, planning, export, score, sample, report)
+MODULES = (train, planning, preflight, export, score, sample, report)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

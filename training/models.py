@@ -40,14 +40,12 @@ class Model:
     """A row of the table.
 
     `base_seed` draws every base tensor of a model that has no real weights; None: its weights are read from a folder.
-    `vocabulary` is the number of rows of its embedding, on which its weights have the last word; None: the tokenizer's.
     """
 
     name: str
     shape: Shape
     defaults: Settings
     base_seed: int | None
-    vocabulary: int | None = None
 
 
 TINY = Model(
@@ -138,12 +136,12 @@ MODELS = {
     model.name: model
     for model in (
         TINY,
-        Model("gemma2-2b", _GEMMA2_2B, _REAL, None, 256_000),
-        Model("gemma2-2b-it", _GEMMA2_2B, _REAL, None, 256_000),
-        Model("gemma3-270m", _GEMMA3_270M, _SMALL, None, 262_144),
-        Model("gemma3-270m-it", _GEMMA3_270M, _SMALL, None, 262_144),
-        Model("gemma3-1b", _GEMMA3_1B, _REAL, None, 262_144),
-        Model("gemma3-1b-it", _GEMMA3_1B, _REAL, None, 262_144),
+        Model("gemma2-2b", _GEMMA2_2B, _REAL, None),
+        Model("gemma2-2b-it", _GEMMA2_2B, _REAL, None),
+        Model("gemma3-270m", _GEMMA3_270M, _SMALL, None),
+        Model("gemma3-270m-it", _GEMMA3_270M, _SMALL, None),
+        Model("gemma3-1b", _GEMMA3_1B, _REAL, None),
+        Model("gemma3-1b-it", _GEMMA3_1B, _REAL, None),
     )
 }
 

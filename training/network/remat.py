@@ -6,10 +6,12 @@ products that cost least for the memory they free, and "layer" keeps a layer's i
 arXiv:1604.06174).
 """
 
+import math
 from collections.abc import Callable
 
 import jax
 
+from training.models import Shape
 from training.network.layers import ATTENDED, FED, GATE, KEY, MIXED, QUERY, UP, VALUE
 
 NONE = "none"
@@ -21,6 +23,25 @@ KEPT = {
     "layer": (),
 }
 LEVELS = (NONE, *KEPT)
+
+
+def kept_bytes(shape: Shape, level: str, precision: str) -> float:
+    """Bytes that a layer keeps for each token until its backward pass; infinite where the compiler decides."""
+    if level == NONE:
+        return math.inf
+    queries, keys = shape.heads * shape.head, shape.key_value_heads * shape.head
+    widths = {
+        QUERY: queries,
+        KEY: keys,
+        VALUE: keys,
+        ATTENDED: queries,
+        MIXED: shape.embed,
+        GATE: shape.hidden,
+        UP: shape.hidden,
+        FED: shape.embed,
+    }
+    width = shape.embed + sum(widths[name] for name in KEPT[level])
+    return width * {"float32": 4, "bfloat16": 2}[precision]
 
 
 def with_remat(layer: Callable[..., jax.Array], level: str) -> Callable[..., jax.Array]:

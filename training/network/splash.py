@@ -116,6 +116,12 @@ def executed_blocks(segments: npt.NDArray[np.int32], window: int | None, block: 
     return int((seen & np.asarray(_sharing(np, segments, block))).sum())
 
 
+def schedule_steps(length: int, window: int | None) -> set[int]:
+    """How many blocks the schedules of a row have, for each head: those of the kernels, forward and backward."""
+    schedules, _ = _kernel(length, 1, window, block_length(length)).tree_flatten()
+    return {int(schedule.data_next.size) for schedule in schedules}
+
+
 def _sharing(library: Any, segments: Any, block: int) -> Any:
     """[blocks, blocks] in NumPy or JAX: whether two blocks of a row share a segment."""
     numbers = segments.reshape(-1, block)

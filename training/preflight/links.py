@@ -19,7 +19,7 @@ WIDTHS = {
     "f8e4m3fn": 1, "f8e5m2": 1, "bf16": 2, "f16": 2, "f32": 4, "f64": 8, "c64": 8,
 }  # fmt: skip
 
-_COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.-]+)[^=]*\{\s*$")
+_COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.-]+) .*\{\s*$")
 _COLLECTIVE = re.compile(
     r"= (?P<shape>.*?) (?P<kind>all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(?P<start>-start)?\("
 )

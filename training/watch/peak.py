@@ -54,7 +54,7 @@ def token_operations(shape: Shape, vocabulary: int, rank: int, lengths: npt.NDAr
     adapter = rank * (
         2 * (shape.embed + queries) + shape.embed + keys_and_values + 3 * (shape.embed + shape.hidden)
     )
-    windows = [shape.sliding_window if _local(shape, layer) else None for layer in range(shape.layers)]
+    windows = windows_of(shape)
     seen = {window: mean_keys(lengths, window) for window in set(windows)}
     return (
         4.0 * (shape.layers * base + vocabulary * shape.embed)
@@ -68,6 +68,11 @@ def mean_keys(lengths: npt.NDArray[np.int64], window: int | None) -> float:
     within = lengths if window is None else np.minimum(lengths, window)
     total = within * (within + 1) // 2 + (lengths - within) * within
     return float(total.sum()) / float(lengths.sum())
+
+
+def windows_of(shape: Shape) -> list[int | None]:
+    """The sliding window of each layer; None for a global one."""
+    return [shape.sliding_window if _local(shape, layer) else None for layer in range(shape.layers)]
 
 
 def _local(shape: Shape, layer: int) -> bool:

@@ -56,10 +56,17 @@ def base_of(model: Model, folder: Path | None, vocabulary: int) -> Base:
             raise SettingsError(
                 f"--base {folder}: model {model.name} draws its weights from a seed; leave --base out"
             )
-        return DrawnBase(model.base_seed, -(-vocabulary // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE)
+        return DrawnBase(model.base_seed, embedding_rows(model, vocabulary))
     if folder is None:
         raise SettingsError(f"--base is missing; model {model.name} takes its weights from a folder")
     return open_base(folder, model.shape, vocabulary)
+
+
+def embedding_rows(model: Model, vocabulary: int) -> int:
+    """Rows of a model's embedding for a tokenizer of `vocabulary` pieces: as many, or a round number when drawn."""
+    if model.base_seed is None:
+        return vocabulary
+    return -(-vocabulary // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
 
 
 def open_base(folder: Path, shape: Shape, vocabulary: int) -> Base:
