@@ -71,6 +71,7 @@ TINY = Model(
         precision="float32",
         quantize="none",
         remat="none",
+        placement="replicated",
         rank=16,
         alpha=16.0,
         learning_rate=1e-2,

@@ -109,7 +109,7 @@ def _scored(scorer: Scorer, encoded: EncodedManifest, say: Callable[[str], None]
     fitting = np.flatnonzero(sizes.lengths <= settings.length)
     batches = Batches(evaluation_table(fitting, sizes, settings.length, settings.batch))
     devices = Devices(settings, say)
-    devices.replicate(scorer.network)
+    devices.place_network(scorer.network)
     progress = _Progress(len(fitting), say)
     evaluator = Evaluator(
         batches,

@@ -23,6 +23,7 @@ class Settings:
     precision         of the base and of the computation, float32 or bfloat16; the adapter is always float32
     quantize          the frozen base: none, or nf4 (QLoRA, Dettmers et al., arXiv:2305.14314)
     remat             what a layer computes again in the backward pass to save memory (training/network/remat.py)
+    placement         of the frozen base on the devices: replicated, or sharded (training/network/sharding.py)
     rank, alpha       of the adapter (its update is scaled by alpha / rank)
     learning_rate     at its peak
     warmup            steps of linear rise; then a cosine falls to `final_rate` of the peak
@@ -44,6 +45,7 @@ class Settings:
     precision: str
     quantize: str
     remat: str
+    placement: str
     rank: int
     alpha: float
     learning_rate: float
@@ -77,6 +79,7 @@ _LOWEST = {
 _WORDS = {
     "precision": ("float32", "bfloat16"),
     "quantize": ("none", "nf4"),
+    "placement": ("replicated", "sharded"),
     "remat": ("none", "elementwise", "up", "projections", "feed-forward", "layer"),
 }
 _SHARES = ("held_out", "first_moment", "second_moment", "weight_decay")  # from 0 to below 1

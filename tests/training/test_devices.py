@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.training.helpers import Requests
+from training.errors import SettingsError
 from training.loop.devices import Devices
 from training.models import TINY
 from training.network.tensors import read_tensors
@@ -113,3 +114,61 @@ def test_devices_that_the_rows_do_not_divide_over_are_left_out_and_told() -> Non
         "3 of 4 devices used: 6 rows a batch divide over no more",
         "3 2",
     ]
+
+
+SHARDED = """
+import sys
+import numpy as np
+from pathlib import Path
+from dataclasses import replace
+import jax, jax.numpy as jnp
+from flax import nnx
+from tests.training.test_splash import GEMMA2, packed
+from tests.training.helpers import TINY_GEMMA3, drawn_network
+from training.loop.devices import Devices
+from training.loop.update import losses_in_pieces, summed_gradient
+from training.models import TINY
+from training.network.gemma import tensor_name
+
+for shape in (GEMMA2, replace(TINY_GEMMA3, layers=2)):
+    gradients = {}
+    for placement, remat in (("replicated", "none"), ("sharded", "layer"), ("sharded", "elementwise")):
+        settings = replace(TINY.defaults, batch=8, rows_per_device=1, placement=placement, remat=remat, length=128)
+        devices = Devices(settings, print)
+        network, _ = drawn_network(shape, remat=remat)
+        devices.place_network(network)
+        whole = sum(leaf.nbytes for leaf in jax.tree.leaves(nnx.state(network)))
+        held = sum(leaf.addressable_shards[0].data.nbytes for leaf in jax.tree.leaves(nnx.state(network)))
+        inputs = packed([[100, 28], [90], [128], [60, 60]] * 2, 128)
+        inputs = type(inputs)(*(devices.place(np.asarray(array)) for array in inputs))
+        how = devices.computation
+        gradient, loss = nnx.jit(lambda n, i: summed_gradient(n, i, how), graph_updates=False)(network, inputs)
+        losses = nnx.jit(lambda n, *a: losses_in_pieces(n, a, how), graph_updates=False)(network, *inputs[:3])
+        flat = {tensor_name(path): np.asarray(leaf[...]) for path, leaf in nnx.to_flat_state(gradient)}
+        gradients[placement, remat] = flat, float(loss.total), np.asarray(losses)
+        print(placement, remat, held < 0.75 * whole)
+    (one, loss, losses), *others = gradients.values()
+    for other, other_loss, other_losses in others:
+        assert abs(loss - other_loss) < 1e-4 * loss
+        np.testing.assert_allclose(losses, other_losses, rtol=1e-4, atol=1e-4)
+        for name, expected in one.items():
+            scale = np.abs(expected).max()
+            assert scale > 0, name
+            np.testing.assert_allclose(other[name], expected, rtol=0, atol=1e-4 * scale, err_msg=name)
+"""
+
+
+@pytest.mark.slow
+def test_a_base_cut_over_the_devices_gives_the_same_and_takes_less_of_each() -> None:
+    flags = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    command, environment = [sys.executable, "-c", SHARDED], {**os.environ, **flags}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    expected = ["replicated none False", "sharded layer True", "sharded elementwise True"]
+    assert done.stdout.splitlines() == 2 * expected
+
+
+def test_a_base_cut_over_the_devices_without_remat_is_refused() -> None:
+    settings = replace(TINY.defaults, placement="sharded")
+    with pytest.raises(SettingsError, match="set another remat"):
+        Devices(settings, print)

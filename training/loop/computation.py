@@ -7,6 +7,8 @@ from typing import Any
 import jax
 from jax.sharding import Mesh, PartitionSpec
 
+from training.network.sharding import REPLICATED
+
 AXIS = "data"  # of the mesh: every device has rows of its own
 
 ROWS, EVERYWHERE = PartitionSpec(AXIS), PartitionSpec()  # type: ignore[no-untyped-call]
@@ -24,12 +26,14 @@ class Computation:
     attention      dense: all scores at once, on any device. splash: JAX's attention kernel for TPUs, whose memory grows
                    with the length and not with its square, for the shapes that it takes (dense for others).
                    interpreted: the same kernel on any device, slowly
+    placement      of the frozen base: replicated, or sharded over the devices
     """
 
     mesh: Mesh
     micro_batches: int
     precision: str
     attention: str = DENSE
+    placement: str = REPLICATED
 
 
 def on_each_device(

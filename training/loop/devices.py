@@ -15,6 +15,9 @@ from jax.sharding import Mesh, NamedSharding
 
 from training.errors import SettingsError
 from training.loop.computation import AXIS, DENSE, EVERYWHERE, ROWS, SPLASH, Computation
+from training.network.gemma import Network
+from training.network.remat import NONE
+from training.network.sharding import REPLICATED, SHARDED, base_specs, cut_sizes
 from training.settings import Settings
 
 
@@ -26,8 +29,12 @@ class Devices:
     ) -> None:
         """Take as many devices of `every` (default: all there are) as divide the rows of a batch.
 
-        Raises `SettingsError` when that leaves out devices of another host.
+        Raises `SettingsError` when that leaves out devices of another host, and for a sharded base without remat.
         """
+        if settings.placement == SHARDED and settings.remat == NONE:
+            raise SettingsError(
+                f"placement = {SHARDED} with remat = {NONE}: every gathered layer would be kept; set another remat"
+            )
         every = jax.devices() if every is None else every
         count = max(number for number in range(1, len(every) + 1) if settings.batch % number == 0)
         if count < len(every):
@@ -46,6 +53,7 @@ class Devices:
             mesh=Mesh(np.asarray(every[:count]), (AXIS,)),
             micro_batches=share // at_once,
             precision=settings.precision,
+            placement=settings.placement,
             attention=SPLASH if every[0].platform == "tpu" else DENSE,
         )
         self._rows = NamedSharding(self.computation.mesh, ROWS)
@@ -57,9 +65,25 @@ class Devices:
         return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
 
     def replicate(self, module: nnx.Module) -> None:
-        """Put every array of a network or an optimizer on every device."""
+        """Put every array of an optimizer on every device."""
         state = nnx.state(module)
         nnx.update(module, jax.device_put(state, self._everywhere))
+
+    def shardings(self, network: Network) -> Any:
+        """How the arrays of a network lie on the devices. Raises `SettingsError` for sizes that can't be cut so."""
+        state, count = nnx.state(network), self.count
+        placement = self.computation.placement
+        if placement == SHARDED and (odd := [size for size in cut_sizes(state) if size % count]):
+            raise SettingsError(
+                f"placement = {placement}: {count} devices do not divide {odd[0]}; use placement = {REPLICATED}"
+            )
+        specs = base_specs(state, placement, AXIS)
+        return jax.tree.map(lambda spec: NamedSharding(self.computation.mesh, spec), specs)
+
+    def place_network(self, network: Network) -> None:
+        """Put a network on the devices: its layers as the settings say, all else on every device."""
+        nnx.update(network, jax.device_put(nnx.state(network), self.shardings(network)))
+        network.sharded_over = AXIS if self.computation.placement == SHARDED else None
 
     def gather(self, array: jax.Array) -> np.ndarray[Any, Any]:
         """The whole of an array whose rows are spread over the devices, on every host."""

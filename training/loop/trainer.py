@@ -83,7 +83,7 @@ class Trainer(peft_trainer.PeftTrainer):
         self._devices = devices
         self._course = course
         self._metrics_path = run / METRICS
-        devices.replicate(network)
+        devices.place_network(network)
         # Without a folder of its own the stock trainer restores and saves nothing: both are ours.
         super().__init__(
             network, build_optimizer(settings), peft_trainer.TrainingConfig(eval_every_n_steps=1)

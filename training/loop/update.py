@@ -14,6 +14,7 @@ import optax
 from flax import nnx
 
 from training.loop.computation import (
+    AXIS,
     DENSE,
     EVERYWHERE,
     INTERPRETED,
@@ -24,6 +25,7 @@ from training.loop.computation import (
 )
 from training.loop.loss import LossSum, isolating_mask, token_losses, weighted_loss
 from training.network.gemma import Network
+from training.network.sharding import base_specs
 from training.network.splash import SplashMask, fits
 from training.settings import Settings
 
@@ -123,7 +125,12 @@ def summed_gradient(network: Network, inputs: Inputs, computation: Computation) 
         sums, _ = jax.lax.scan(add, nothing, _pieces(rows, computation.micro_batches))
         return sum_over_devices(sums)
 
-    spread = on_each_device(of_device, computation.mesh, (EVERYWHERE, EVERYWHERE, ROWS), EVERYWHERE)
+    spread = on_each_device(
+        of_device,
+        computation.mesh,
+        (EVERYWHERE, base_specs(rest, computation.placement, AXIS), ROWS),
+        EVERYWHERE,
+    )
     (value, tokens), gradient = spread(adapter, rest, inputs[:-1])
     return gradient, LossSum(value, tokens)
 
@@ -144,7 +151,9 @@ def losses_in_pieces(network: Network, arrays: Sequence[jax.Array], computation:
         joined: jax.Array = losses.reshape(rows[0].shape)
         return joined
 
-    spread = on_each_device(of_device, computation.mesh, (EVERYWHERE, EVERYWHERE, ROWS), ROWS)
+    spread = on_each_device(
+        of_device, computation.mesh, (EVERYWHERE, base_specs(rest, computation.placement, AXIS), ROWS), ROWS
+    )
     losses: jax.Array = spread(adapter, rest, tuple(arrays))
     return losses
 

@@ -22,6 +22,7 @@ from training.models import GEMMA2, Shape
 from training.network.layers import become_ours
 from training.network.quantization import CODES, SCALES, lora_rules, quantize
 from training.network.remat import NONE, with_remat
+from training.network.sharding import gathered
 from training.network.splash import SplashMask
 from training.network.tensors import Digest, Tensor, draw_uniform
 from training.settings import Settings
@@ -45,9 +46,13 @@ class HiddenGemma2(gemma2.Gemma):
     """Gemma-2 whose call ends at the final norm, so that the loss can go through the head in chunks.
 
     It must be the class's own `__call__`: that is what qwix intercepts. A forward pass from outside trains nothing.
+
+    remat         what its layers compute again (training/network/remat.py)
+    sharded_over  the axis of the mesh that its layers are cut over (training/network/sharding.py); None: they are not
     """
 
     remat = NONE
+    sharded_over: str | None = None
 
     def __call__(
         self, last_tokens: jax.Array, positions: jax.Array, cache: Cache | None, attention_mask: Mask
@@ -65,6 +70,7 @@ class HiddenGemma3(gemma3.Gemma3):
 
     final_logits_softcap = None
     remat = NONE
+    sharded_over: str | None = None
 
     def __call__(
         self, last_tokens: jax.Array, positions: jax.Array, cache: Cache | None, attention_mask: Mask
@@ -82,7 +88,7 @@ def _hidden_states(
     hidden = network.embedder.encode(tokens)
     if cache is None:
         for layer in network.layers:
-            hidden = _layer(layer, network.remat, positions, mask)(hidden)
+            hidden = _layer(layer, network, positions, mask)(hidden)
         return network.final_norm(hidden), None
     written: Cache = {}
     for number, layer in enumerate(network.layers):
@@ -92,15 +98,17 @@ def _hidden_states(
 
 
 def _layer(
-    layer: nnx.Module, remat: str, positions: jax.Array, mask: Mask
+    layer: nnx.Module, network: Network, positions: jax.Array, mask: Mask
 ) -> Callable[[jax.Array], jax.Array]:
     """A decoder layer as a function of what comes in, without a cache."""
+    remat, sharded_over = network.remat, network.sharded_over
     if remat == NONE:  # the layer itself: qwix puts the adapter into it at its first call
         return lambda hidden: layer(hidden, positions, None, mask)[1]
     graph, state = nnx.split(layer)
 
     def pure(state: Any, hidden: jax.Array) -> jax.Array:
-        output: jax.Array = nnx.merge(graph, state)(hidden, positions, None, mask)[1]
+        whole = state if sharded_over is None else gathered(state, sharded_over)
+        output: jax.Array = nnx.merge(graph, whole)(hidden, positions, None, mask)[1]
         return output
 
     return partial(with_remat(pure, remat), state)

@@ -8,12 +8,13 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.sharding import NamedSharding
 
-from training.loop.computation import EVERYWHERE, ROWS
+from training.loop.computation import AXIS, EVERYWHERE, ROWS
 from training.loop.devices import Devices
 from training.loop.step import Step
 from training.loop.update import Inputs, build_optimizer
 from training.models import Shape
 from training.network.gemma import abstract_network
+from training.network.sharding import SHARDED
 from training.settings import Settings
 
 
@@ -33,8 +34,10 @@ def step_program(shape: Shape, vocabulary: int, settings: Settings, devices: Dev
         lambda network: nnx.Optimizer(network, build_optimizer(settings), wrt=nnx.LoRAParam), network
     )
     rows, everywhere = (NamedSharding(devices.computation.mesh, spec) for spec in (ROWS, EVERYWHERE))
-    for module in (network, optimizer):
-        nnx.update(module, _placed(nnx.state(module), everywhere))
+    nnx.update(network, _placed(nnx.state(network), devices.shardings(network)))
+    network.sharded_over = AXIS if devices.computation.placement == SHARDED else None
+    moments = nnx.state(optimizer)
+    nnx.update(optimizer, _placed(moments, jax.tree.map(lambda _: everywhere, moments)))
     batch = (settings.batch, settings.length)
     inputs = Inputs(
         tokens=_array(batch, jnp.int32, rows),
@@ -48,8 +51,8 @@ def step_program(shape: Shape, vocabulary: int, settings: Settings, devices: Dev
     return Program(traced.jaxpr.jaxpr, traced.lower(), devices.count)
 
 
-def _placed(state: Any, sharding: NamedSharding) -> Any:
-    return jax.tree.map(lambda leaf: _array(leaf.shape, leaf.dtype, sharding), state)
+def _placed(state: Any, shardings: Any) -> Any:
+    return jax.tree.map(lambda leaf, sharding: _array(leaf.shape, leaf.dtype, sharding), state, shardings)
 
 
 def _array(shape: tuple[int, ...], dtype: Any, sharding: NamedSharding) -> Any:

@@ -1,0 +1,70 @@
+"""What reading collectives from a compiled program promises: bytes that a device sends, by kind, loops included."""
+
+import pytest
+
+from training.preflight.links import link_bytes
+
+PROGRAM = """\
+HloModule jit_step, is_scheduled=true
+
+%add (a: f32[], b: f32[]) -> f32[] {
+  %a = f32[] parameter(0)
+  %b = f32[] parameter(1)
+  ROOT %sum = f32[] add(%a, %b)
+}
+
+%body (state: (s32[], f32[8,4])) -> (s32[], f32[8,4]) {
+  %state = (s32[], f32[8,4]) parameter(0)
+  %whole = bf16[64,128]{1,0} all-gather(%part), channel_id=1, replica_groups=[1,8]<=[8], dimensions={0}
+  ROOT %next = (s32[], f32[8,4]) tuple(%one, %two)
+}
+
+%condition (state: (s32[], f32[8,4])) -> pred[] {
+  %limit = s32[] constant(LIMIT)
+  ROOT %less = pred[] compare(%at, %limit), direction=LT
+}
+
+ENTRY %main (p0: f32[8,4], /*index=5*/p1: f32[8,4]) -> f32[8,4] {
+  %p0 = f32[8,4]{1,0} parameter(0)
+  %all-reduce.1 = (f32[100]{0}, f32[28]{0}) all-reduce(%x, %y), replica_groups={{0,1,2,3,4,5,6,7}}, to_apply=%add
+  %start = (bf16[4,128]{1,0}, bf16[8,128]{1,0}) all-gather-start(%z), replica_groups={{0,1},{2,3},{4,5},{6,7}}
+  %done = bf16[8,128]{1,0} all-gather-done(%start)
+  %rs = f32[16]{0} reduce-scatter(%w), replica_groups=[2,4]<=[8], to_apply=%add
+  %cp = f32[10]{0} collective-permute(%v), source_target_pairs={{0,1},{1,0}}
+  %used = f32[8,4]{1,0} fusion(%all-reduce.1), kind=kLoop, calls=%add
+  %loop = (s32[], f32[8,4]) while(%init), condition=%condition, body=%body
+  ROOT %out = f32[8,4]{1,0} get-tuple-element(%loop), index=1
+}
+"""
+
+
+def test_each_kind_counts_what_its_ring_sends_for_the_size_of_its_group() -> None:
+    sent = link_bytes(PROGRAM.replace("LIMIT", "5"), 8)
+    assert list(sent) == ["all-gather", "all-reduce", "collective-permute", "reduce-scatter"]
+    assert sent["all-reduce"] == 2 * (100 + 28) * 4 * 7 / 8
+    assert sent["reduce-scatter"] == 16 * 4 * 3
+    assert sent["collective-permute"] == 10 * 4
+    assert sent["all-gather"] == 8 * 128 * 2 / 2 + 5 * (64 * 128 * 2 * 7 / 8)
+
+
+def test_the_trips_that_the_compiler_notes_win_over_the_condition() -> None:
+    noted = 'body=%body, backend_config={"known_trip_count":{"n":"3"}}'
+    sent = link_bytes(PROGRAM.replace("LIMIT", "5").replace("body=%body", noted), 8)
+    assert sent["all-gather"] == 8 * 128 * 2 / 2 + 3 * (64 * 128 * 2 * 7 / 8)
+
+
+def test_a_collective_in_a_loop_of_unknown_trips_is_refused() -> None:
+    two = PROGRAM.replace(
+        "%limit = s32[] constant(LIMIT)", "%limit = s32[] constant(5)\n  %other = s32[] constant(6)"
+    )
+    with pytest.raises(NotImplementedError, match="condition"):
+        link_bytes(two, 8)
+
+
+def test_a_program_without_collectives_sends_nothing() -> None:
+    assert (
+        link_bytes(
+            "HloModule one\n\nENTRY %main (p: f32[]) -> f32[] {\n  ROOT %p = f32[] parameter(0)\n}\n", 8
+        )
+        == {}
+    )
