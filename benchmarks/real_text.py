@@ -68,7 +68,9 @@ def corpus(data: Path) -> str:
     """Real reasoning, one text: nine parts of STAR-1's answers, one part of gsm8k's rationales."""
     [file] = (data / "star-1").rglob("*.json")
     prose = " ".join(row["response"] for row in json.loads(file.read_text(encoding="utf-8")))
-    lines = (data / "flan-cot/flan/v2/cot_data/gsm8k_train.tsv").read_text(encoding="utf-8").splitlines()
+    lines = (
+        (data / "flan-cot/flan/v2/cot_data/gsm8k_train.tsv").read_text(encoding="utf-8").strip().split("\n")
+    )
     sums = " ".join(line.split("\t")[2] for line in lines)[: len(prose) // 9]
     # In turn, so that any place has both near it. Tags and turn markers would make a trace unusable.
     pieces = (f"{prose[at : at + 900]} {sums[at // 9 : at // 9 + 100]} " for at in range(0, len(prose), 900))

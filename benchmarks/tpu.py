@@ -46,7 +46,7 @@ from training.models import model_of
 from training.preflight.compiling import compile_program
 from training.preflight.flight import Question, fly
 from training.preflight.operations import count_operations
-from training.preflight.programs import Program
+from training.preflight.programs import Program, bytes_of_a_device
 from training.preflight.told import flight_lines
 from training.settings import read_config
 from training.watch.peak import token_operations
@@ -155,7 +155,7 @@ def _stock_program(target: Target, vocabulary: int) -> Program:
         traced = jax.jit(step, donate_argnums=0).trace(state, *batch)
         lowered = traced.lower()
     gemma.shard = unbound
-    return Program(traced.jaxpr.jaxpr, lowered, len(target.devices))
+    return Program(traced.jaxpr.jaxpr, lowered, len(target.devices), bytes_of_a_device((state, batch)))
 
 
 def _adapted(config: gemma.ModelConfig) -> gemma.Gemma:

@@ -21,7 +21,9 @@ from training.preflight.links import link_bytes
 from training.preflight.programs import Program
 
 FORMAT = 1
-_MEMORY = re.compile(r"[Uu]sed ([\d.]+)([KMGT]?) of ([\d.]+)([KMGT]?) hbm")
+# libtpu refuses a program for all that it uses, or already for its temporaries.
+_USED = re.compile(r"[Uu]sed ([\d.]+)([KMGT]?) of [\d.]+[KMGT]? hbm")
+_TEMPORARIES = re.compile(r"HLO temporaries \(([\d.]+)([KMGT]?)\) exceeds")
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -32,7 +34,7 @@ class Compiled:
     arguments    bytes that stay: weights, optimizer, batch
     temporaries  bytes besides, at the worst moment
     outputs      bytes of what is new (what is updated in place is an argument)
-    over         bytes that the program needs where it does not fit, as the compiler says; then all else is 0
+    over         bytes that the program needs where it does not fit, as the compiler says; 0 where it does
     links        bytes sent in a step, by kind of collective
     seconds      that the compilation took, then
     """
@@ -74,7 +76,7 @@ def _compile(program: Program) -> Compiled:
     try:
         executable = program.lowered.compile()
     except jax.errors.JaxRuntimeError as error:
-        return _too_large(str(error), time.monotonic() - began)
+        return _too_large(str(error), program.argument_bytes, time.monotonic() - began)
     memory = executable.memory_analysis()
     return Compiled(
         arguments=memory.argument_size_in_bytes,
@@ -86,9 +88,11 @@ def _compile(program: Program) -> Compiled:
     )
 
 
-def _too_large(message: str, seconds: float) -> Compiled:
-    if found := _MEMORY.search(message):
-        return Compiled(0, 0, 0, int(float(found[1]) * _UNITS[found[2]]), {}, seconds)
+def _too_large(message: str, arguments: int, seconds: float) -> Compiled:
+    for pattern, beside in ((_USED, 0), (_TEMPORARIES, arguments)):
+        if found := pattern.search(message):
+            over = int(float(found[1]) * _UNITS[found[2]]) + beside
+            return Compiled(arguments, over - arguments, 0, over, {}, seconds)
     raise PreflightError(f"the step does not compile: {message.strip().splitlines()[0][:300]}")
 
 

@@ -1,5 +1,6 @@
 """The step of a run as a program for devices that are not here: the same function, shapes, shardings and donation."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +21,15 @@ from training.settings import Settings
 
 @dataclass(frozen=True)
 class Program:
-    """A step traced for its devices: the jaxpr that its operations are counted in, and what is compiled."""
+    """A step traced for its devices: the jaxpr that its operations are counted in, and what is compiled.
+
+    `argument_bytes` of a device are those of the arrays that it is called with.
+    """
 
     jaxpr: Any
     lowered: Any
     devices: int
+    argument_bytes: int
 
 
 def step_program(shape: Shape, vocabulary: int, settings: Settings, devices: Devices) -> Program:
@@ -47,8 +52,17 @@ def step_program(shape: Shape, vocabulary: int, settings: Settings, devices: Dev
         rate=_array((), jnp.float32, everywhere),
     )
     step = Step(network, optimizer, devices.computation)
-    traced = step.compiled_as.trace(*step.arguments(inputs))
-    return Program(traced.jaxpr.jaxpr, traced.lower(), devices.count)
+    arguments = step.arguments(inputs)
+    traced = step.compiled_as.trace(*arguments)
+    return Program(traced.jaxpr.jaxpr, traced.lower(), devices.count, bytes_of_a_device(arguments))
+
+
+def bytes_of_a_device(arrays: Any) -> int:
+    """Bytes that one device holds of arrays, or of what stands in their places."""
+    return sum(
+        math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize
+        for leaf in jax.tree.leaves(arrays)
+    )
 
 
 def _placed(state: Any, shardings: Any) -> Any:

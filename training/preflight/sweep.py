@@ -72,15 +72,23 @@ def _grid(settings: Settings) -> Iterator[Settings]:
 
 
 def _estimate(flight: Flight, settings: Settings) -> float:
-    """Bytes of a device with other settings: those of the flight, less what the layers would no longer keep."""
+    """Bytes of a device with other settings, rather too few than too many.
+
+    Those of the flight, less what the layers would no longer keep; what is left of the temporaries shrinks with the
+    rows, and with the length as the scores of dense attention do.
+    """
     shape = flight.question.shape
 
     def kept(settings: Settings) -> float:
         tokens = settings.rows_per_device * settings.length
         return shape.layers * tokens * kept_bytes(shape, settings.remat, settings.precision)
 
-    before = kept(flight.question.settings)
-    return 0.0 if math.isinf(before) else flight.compiled.bytes - before + kept(settings)
+    before, compiled = flight.question.settings, flight.compiled
+    if math.isinf(kept(before)):
+        return 0.0
+    beside = max(compiled.bytes - compiled.arguments - kept(before), 0.0)
+    rows, length = settings.rows_per_device / before.rows_per_device, settings.length / before.length
+    return compiled.arguments + kept(settings) + beside * rows * length**2
 
 
 def _nearer(settings: Settings) -> Iterator[Settings]:
