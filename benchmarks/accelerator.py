@@ -11,7 +11,7 @@ traces are for rows of 8,192. A *useful* token is one that is not padding.
 - ours: `training.loop.step.Step` on all devices, over packed rows: what `training run` executes;
 - stock: `PeftTrainer` with its own loss and Gemma, sharded over the devices as Tunix's examples do (FSDP), the same
   traces a row each, padded to the same length. Where memory does not hold that, it gets half the rows, and half again;
-  then half the length, without the traces that are longer. Told is what it died of, and what it had to do.
+  then half the length, without the traces that are longer. It is told what it died of, and what it had to do.
 
 They run in turn, `--rounds` times, each in a process of its own. The first steps are compiled while they run: they are
 told apart and not counted. Medians are reported. The share of peak is that of `training/watch/peak.py`, `unknown` where
@@ -30,6 +30,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -41,7 +42,6 @@ sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != Path(__fi
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpy.typing as npt
 import optax
 import qwix
 from flax import nnx
@@ -57,7 +57,7 @@ from training.loop.computation import EVERYWHERE
 from training.loop.devices import Devices
 from training.loop.step import Step
 from training.loop.update import Inputs, build_optimizer
-from training.models import MODELS, Model
+from training.models import MODELS, Shape
 from training.network.gemma import NORM_DEVIATION, abstract_network, model_config, tensor_name
 from training.network.quantization import lora_rules
 from training.network.remat import LEVELS
@@ -67,9 +67,9 @@ from training.watch.peak import peak_of, token_operations
 NOT_COUNTED = 2
 CHANGED = ("length", "batch", "rows_per_device", "remat")
 VOCABULARIES = {"gemma2-2b": 256_000, "tiny": 4_096}  # a real `tiny` has that of its tokenizer: here is none
-SHORTEST = 64
 PAD, PROMPT = 0, 8  # an eighth of a trace is not trained on
 MIDDLE, SPREAD = 1 / 5, 0.7  # of the lengths: the median by the row's length, the deviation of the logarithm
+HALVINGS = 3  # of the rival's length, at most
 GIB, KILLED = 2**30, -9
 LIBRARIES = ("jax", "jaxlib", "google-tunix", "flax", "qwix", "optax")
 Result = dict[str, Any]
@@ -94,68 +94,60 @@ def main() -> None:
         print(json.dumps(_measured(options)))
         return
     report = _compared(options.rounds)
-    print(json.dumps(report) if options.json else _table(report))
+    print(json.dumps(report) if options.json else "\n".join(_lines(report)))
     if "died" in report["ours"]:
-        sys.exit("ours did not fit: try --remat, or fewer --rows-per-device")
+        sys.exit("ours does not fit: try another --remat, or fewer --rows-per-device")
 
 
 def _compared(rounds: int) -> Result:
+    """Both sides in turn; what they come to."""
     with tempfile.TemporaryDirectory() as compiled:
         ours, attempts = [_in_a_process(compiled, "ours")], list[Result]()
-        sizes = _ever_smaller(ours[0]["length"], ours[0]["batch"], ours[0]["device"]["count"])
-        for length, batch in sizes:
-            attempts.append(_in_a_process(compiled, "stock", length, batch))
+        for size in _ever_smaller(ours[0]["length"], ours[0]["batch"], ours[0]["device"]["count"]):
+            attempts.append(_in_a_process(compiled, "stock", *size))
             if "died" not in attempts[-1]:
                 break
         stock = attempts[-1:]
         for _ in range(1, rounds):
-            for runs, arguments in ((ours, ()), (stock, (stock[0]["length"], stock[0]["batch"]))):
-                if "died" not in runs[-1]:
-                    runs.append(_in_a_process(compiled, "ours" if runs is ours else "stock", *arguments))
-    told = ("device", "versions", "model", "settings", "traces")
-    report = {key: ours[0][key] for key in told} | {"rounds": rounds, "not_counted": NOT_COUNTED}
-    weights = {run["weights"] for run in (*ours, *stock) if "weights" in run}
-    if any(not math.isclose(one, min(weights), rel_tol=1e-5) for one in weights):
+            if "died" not in ours[-1]:
+                ours.append(_in_a_process(compiled, "ours"))
+            if "died" not in stock[-1]:
+                stock.append(_in_a_process(compiled, "stock", stock[0]["length"], stock[0]["batch"]))
+    weights = [run["weights"] for run in (*ours, *stock) if "weights" in run]
+    if any(not math.isclose(one, weights[0], rel_tol=1e-5) for one in weights):
         sys.exit(f"the two sides have not the same weights: {weights}")
+    told = {key: ours[0][key] for key in ("device", "versions", "model", "settings", "traces")}
     died = [{key: run[key] for key in ("length", "batch", "died")} for run in attempts if "died" in run]
-    return report | {"ours": _side(ours), "stock": _side(stock) | {"attempts": died}}
+    sides = {"ours": _side(ours), "stock": {**_side(stock), "attempts": died}}
+    return {**told, "rounds": rounds, "not_counted": NOT_COUNTED, **sides}
 
 
 def _side(runs: Sequence[Result]) -> Result:
     """What the rounds of a side come to."""
-    common = {key: runs[0][key] for key in ("length", "batch")}
-    if died := [run for run in runs if "died" in run]:
-        return common | {"died": died[0]["died"]}
+    first, died = runs[0], [run["died"] for run in runs if "died" in run]
+    size = {key: first[key] for key in ("length", "batch")}
+    if died:
+        return {**size, "died": died[0]}
     rates = sorted(run["useful"] / run["seconds"] for run in runs)
-    device, rate = runs[0]["device"], statistics.median(rates)
-    full = None if device["peak"] is None else device["peak"] * device["count"]
-    same = (
-        "useful",
-        "traces_trained",
-        "left_out",
-        "steps",
-        "padding",
-        "first_loss",
-        "last_loss",
-        "operations",
-    )
-    peaks = [run["peak_gib"] for run in runs]
+    rate, peak = statistics.median(rates), first["device"]["peak"]
+    memory = [run["peak_gib"] for run in runs]
+    same = ("useful", "left_out", "steps", "padding", "operations", "weights", "first_loss", "last_loss")
     return {
-        **common,
-        **{key: runs[0][key] for key in same},
+        **size,
+        **{key: first[key] for key in same},
         "tokens_per_second": rate,
         "slowest": rates[0],
         "fastest": rates[-1],
-        "share_of_peak": None if full is None else rate * runs[0]["operations"] / full,
+        "share_of_peak": peak and rate * first["operations"] / (peak * first["device"]["count"]),
         "seconds": [run["seconds"] for run in runs],
         "first_step_seconds": [run["first_step_seconds"] for run in runs],
-        "peak_gib": None if None in peaks else max(peaks),
+        "peak_gib": None if None in memory else max(memory),
     }
 
 
 def _ever_smaller(length: int, batch: int, devices: int) -> Iterator[tuple[int, int]]:
     """Lengths and rows to try: fewer rows as long as each device has one, then shorter ones."""
-    while length >= SHORTEST:
+    for _ in range(HALVINGS + 1):
         rows = batch
         while rows and rows % devices == 0:
             yield length, rows
@@ -164,67 +156,65 @@ def _ever_smaller(length: int, batch: int, devices: int) -> Iterator[tuple[int, 
 
 
 def _in_a_process(compiled: str, side: str, *fitted: int) -> Result:
-    """A side's result, or that it died of memory; rounds find what an earlier one compiled."""
+    """A side's result, or that it died of memory. What one process has compiled, the next finds."""
     command = [sys.executable, __file__, *sys.argv[1:], "--only", side]
     command += ["--fitted", *map(str, fitted)] if fitted else []
-    # JAX would take three quarters of a GPU's memory, and the rival with it.
-    environment = {
-        "XLA_PYTHON_CLIENT_MEM_FRACTION": "0.95",
-        "JAX_COMPILATION_CACHE_DIR": compiled,
-        **os.environ,
-    }
+    # Of itself JAX takes three quarters of a GPU's memory.
+    settings = {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.95", "JAX_COMPILATION_CACHE_DIR": compiled}
+    environment = {**settings, **os.environ}
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)  # noqa: S603 - this script
     if done.returncode == KILLED and fitted:
-        return {"length": fitted[0], "batch": fitted[1], "died": "killed, as a system out of memory does"}
-    if done.returncode:
-        sys.exit(f"{side}: {done.stderr[-2000:]}")
-    result: Result = json.loads(done.stdout.splitlines()[-1])
+        result = {"length": fitted[0], "batch": fitted[1], "died": "killed, as a system out of memory does"}
+    elif done.returncode:
+        sys.exit(f"{side}: exit {done.returncode}: {done.stderr[-2000:]}")
+    else:
+        result = json.loads(done.stdout.splitlines()[-1])
     ended = result["died"] if "died" in result else f"{result['seconds']:.1f} s"
-    print(f"{side}, {result['batch']} rows of {result['length']:,}: {ended}", file=sys.stderr, flush=True)
+    print(f"{side}, {result['batch']} × {result['length']:,}: {ended}", file=sys.stderr, flush=True)
     return result
+
+
+@dataclass(frozen=True)
+class Work:
+    """What both sides are given."""
+
+    shape: Shape
+    vocabulary: int
+    settings: Settings
+    devices: Devices
+    traces: "Traces"
 
 
 def _measured(options: argparse.Namespace) -> Result:
     """One side in this process."""
-    model = MODELS[options.model or ("tiny" if jax.default_backend() == "cpu" else "gemma2-2b")]
-    given = {name: getattr(options, name) for name in CHANGED if getattr(options, name) is not None}
+    name = options.model or ("tiny" if jax.default_backend() == "cpu" else "gemma2-2b")
+    given = {key: getattr(options, key) for key in CHANGED if getattr(options, key) is not None}
     try:
-        settings = with_values(model.defaults, given)
+        settings = with_values(MODELS[name].defaults, given)
         devices = Devices(settings, lambda line: print(line, file=sys.stderr))
     except TrainingError as error:
         sys.exit(str(error))
-    traces = Traces(settings, VOCABULARIES[model.name], options.steps)
+    traces = Traces(settings, VOCABULARIES[name], options.steps)
+    work = Work(MODELS[name].shape, VOCABULARIES[name], settings, devices, traces)
     length, batch = options.fitted or (settings.length, settings.batch)
     first = jax.devices()[0]
+    kind = {"platform": first.platform, "kind": first.device_kind, "peak": peak_of(first.device_kind)}
     told = {
-        "device": {
-            "platform": first.platform,
-            "kind": first.device_kind,
-            "count": devices.count,
-            "peak": peak_of(first.device_kind),
-            "memory_gib": _gib("bytes_limit"),
-        },
-        "versions": {
-            **{library: version(library) for library in LIBRARIES},
-            "Python": platform.python_version(),
-        },
-        "model": model.name,
-        "settings": {name: getattr(settings, name) for name in (*CHANGED, "precision", "rank")},
+        "device": {**kind, "count": devices.count, "memory_gib": _gib("bytes_limit")},
+        "versions": {"Python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "model": name,
+        "settings": {key: getattr(settings, key) for key in (*CHANGED, "precision", "rank")},
         "traces": traces.told(traces.samples),
         "length": length,
         "batch": batch,
     }
     try:
-        side = {"ours": _ours, "stock": _stock}[options.only]
-        return (
-            told
-            | side(model, settings, devices, traces, (length, batch))
-            | {"peak_gib": _gib("peak_bytes_in_use")}
-        )
+        result = _ours(work) if options.only == "ours" else _stock(work, length, batch)
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error) and "out of memory" not in str(error).lower():
             raise
-        return told | {"died": str(error).strip().splitlines()[0]}
+        return {**told, "died": str(error).strip().splitlines()[0]}
+    return {**told, **result, "peak_gib": _gib("peak_bytes_in_use")}
 
 
 class Traces:
@@ -235,11 +225,10 @@ class Traces:
         rows = steps * settings.batch
         count = max(WINDOW, 8 * rows)  # about twice as many as are needed
         drawn = np.random.default_rng(0).lognormal(math.log(settings.length * MIDDLE), SPREAD, count + 1)
-        self.lengths = np.clip(drawn, PROMPT, settings.length).astype(np.int64)
+        self.lengths = np.clip(drawn, min(PROMPT, settings.length), settings.length).astype(np.int64)
         packed = pack(range(1, count + 1), self.lengths, settings.length)[:rows]
-        kept = set(
-            self.fitting([sample for row in packed for _, sample in row], settings.length, settings.batch)
-        )
+        every = [sample for row in packed for _, sample in row]
+        kept = set(self.fitting(every, settings.length, settings.batch))
         self.rows = [[sample for _, sample in row if sample in kept] for row in packed]
         self.samples = [sample for row in self.rows for sample in row]
 
@@ -249,93 +238,91 @@ class Traces:
         surplus = set(sorted(fit, key=lambda sample: int(self.lengths[sample]))[: len(fit) % batch])
         return [sample for sample in fit if sample not in surplus]
 
-    def laid_out(self, rows: Sequence[Sequence[int]], length: int) -> Batch:
-        """The arrays of a step: its rows, the traces of each one behind the other."""
+    def batches(self, rows: Sequence[Sequence[int]], batch: int, length: int) -> list[Batch]:
+        """The arrays of all steps: those that are not counted repeat the first that is."""
+        steps = [self._laid_out(rows[first : first + batch], length) for first in range(0, len(rows), batch)]
+        return [*steps[:1] * NOT_COUNTED, *steps]
+
+    def _laid_out(self, rows: Sequence[Sequence[int]], length: int) -> Batch:
         shape = len(rows), length
         tokens, segments = np.full(shape, PAD, dtype=np.int32), np.zeros(shape, dtype=np.int32)
         trained, weights = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
         for place, row in enumerate(rows):
             start = 0
             for number, sample in enumerate(row, 1):
-                end = start + int(self.lengths[sample])
-                draw = np.random.default_rng(sample)
-                tokens[place, start:end] = draw.integers(PAD + 1, self._vocabulary, end - start)
-                segments[place, start:end] = number
-                trained[place, start + (end - start) // PROMPT : end] = 1
-                start = end
-        targets = np.roll(tokens, -1, axis=1)
+                size = int(self.lengths[sample])
+                drawn = np.random.default_rng(sample).integers(PAD + 1, self._vocabulary, size)
+                tokens[place, start : start + size], segments[place, start : start + size] = drawn, number
+                trained[place, start + size // PROMPT : start + size] = 1
+                start += size
         weights[:, :-1] = trained[:, 1:]
-        return Batch(tokens, segments, targets, weights)
+        return Batch(tokens, segments, np.roll(tokens, -1, axis=1), weights)
 
     def told(self, samples: Sequence[int]) -> dict[str, int]:
         """How many they are, and how long."""
         lengths = self.lengths[list(samples)]
-        longest, median = (int(lengths.max()), int(np.median(lengths))) if len(lengths) else (0, 0)
-        return {"count": len(lengths), "tokens": int(lengths.sum()), "longest": longest, "median": median}
+        middle = int(np.median(lengths))
+        return {
+            "count": len(lengths),
+            "tokens": int(lengths.sum()),
+            "median": middle,
+            "longest": int(lengths.max()),
+        }
 
 
-def _ours(
-    model: Model, settings: Settings, devices: Devices, traces: Traces, _size: tuple[int, int]
-) -> Result:
+def _ours(work: Work) -> Result:
+    settings, devices = work.settings, work.devices
+    network = abstract_network(work.shape, work.vocabulary, settings)
     everywhere = NamedSharding(devices.computation.mesh, EVERYWHERE)
-    network = abstract_network(model.shape, VOCABULARIES[model.name], settings)
     weights = _draw(network, lambda _path: everywhere)
+    devices.place_network(network)
     optimizer: Any = nnx.Optimizer(network, build_optimizer(settings), wrt=nnx.LoRAParam)
     devices.replicate(optimizer)
     step = Step(network, optimizer, devices.computation)
-    rows = [
-        traces.rows[first : first + settings.batch] for first in range(0, len(traces.rows), settings.batch)
-    ]
-    batches = [traces.laid_out(batch, settings.length) for batch in rows]
+    batches = work.traces.batches(work.traces.rows, settings.batch, settings.length)
     rate, losses, ended = np.float32(settings.learning_rate), list[float](), [time.perf_counter()]
-    for batch in (*batches[:1] * NOT_COUNTED, *batches):
+    for batch in batches:
         updated = step(Inputs(*(devices.place(np.asarray(array)) for array in (*batch, rate))))
-        losses.append(
-            float(updated.loss.total) / float(updated.loss.tokens)
-        )  # as the trainer: it waits for the step
+        # As the trainer does; it waits for the step.
+        losses.append(float(updated.loss.total) / float(updated.loss.tokens))
         ended.append(time.perf_counter())
-    return _told(model, settings, traces, traces.samples, batches, ended, losses) | {"weights": weights}
+    return {**_told(work, work.traces.samples, batches, ended, losses), "weights": weights}
 
 
-def _stock(
-    model: Model, settings: Settings, devices: Devices, traces: Traces, size: tuple[int, int]
-) -> Result:
+def _stock(work: Work, length: int, rows: int) -> Result:
     """As Tunix's examples do: `TrainingInput`, padded; positions and mask from the padding; loss on the completion."""
-    length, rows = size
-    samples = traces.fitting(traces.samples, length, rows)
-    batches = [
-        traces.laid_out([[sample] for sample in samples[first : first + rows]], length)
-        for first in range(0, len(samples), rows)
-    ]
-    mesh = Mesh(np.asarray(jax.devices()[: devices.count]).reshape(-1, 1), ("fsdp", "tp"))
-    network = _stock_network(model, settings)
-    specifications = dict(nnx.to_flat_state(nnx.get_partition_spec(nnx.state(network))))
-    weights = _draw(
-        network,
-        lambda path: NamedSharding(mesh, specifications[path].get_value() or PartitionSpec()),  # type: ignore[no-untyped-call]
-    )
+    samples = work.traces.fitting(work.traces.samples, length, rows)
+    if not samples:
+        return {"died": f"fewer than {rows} of its traces are so short"}
+    batches = work.traces.batches([[sample] for sample in samples], rows, length)
+    mesh = Mesh(np.asarray(jax.devices()[: work.devices.count]).reshape(-1, 1), ("fsdp", "tp"))
+    network = _stock_network(work)
+    laid = dict(nnx.to_flat_state(nnx.get_partition_spec(nnx.state(network))))
+    everywhere = PartitionSpec()  # type: ignore[no-untyped-call]
+    weights = _draw(network, lambda path: NamedSharding(mesh, laid[path].get_value() or everywhere))
     ended, losses = list[float](), list[Any]()
 
-    def inputs() -> Iterator[peft_trainer.TrainingInput]:
-        for batch in (*batches[:1] * NOT_COUNTED, *batches):
-            if len(ended) <= NOT_COUNTED:  # later it goes ahead as far as it likes
-                jax.block_until_ready(nnx.state(network, nnx.LoRAParam))  # type: ignore[no-untyped-call]
-            ended.append(time.perf_counter())
-            yield peft_trainer.TrainingInput(batch.tokens, np.roll(batch.weights, 1, axis=1) > 0)
-        jax.block_until_ready(nnx.state(network, nnx.LoRAParam))  # type: ignore[no-untyped-call]
+    def note() -> None:
         ended.append(time.perf_counter())
 
+    def inputs() -> Iterator[peft_trainer.TrainingInput]:
+        for batch in batches:
+            if len(ended) <= NOT_COUNTED:  # later it goes ahead as far as it likes
+                jax.block_until_ready(nnx.state(network, nnx.LoRAParam))  # type: ignore[no-untyped-call]
+            note()
+            yield peft_trainer.TrainingInput(batch.tokens, np.roll(batch.weights, 1, axis=1) > 0)
+        jax.block_until_ready(nnx.state(network, nnx.LoRAParam))  # type: ignore[no-untyped-call]
+        note()
+
     with mesh:
-        config = peft_trainer.TrainingConfig(eval_every_n_steps=len(batches) + NOT_COUNTED + 1)
-        trainer = peft_trainer.PeftTrainer(network, optax.adamw(settings.learning_rate), config)
+        config = peft_trainer.TrainingConfig(eval_every_n_steps=len(batches) + 1)
+        trainer = peft_trainer.PeftTrainer(network, optax.adamw(work.settings.learning_rate), config)
         trainer.with_gen_model_input_fn(_stock_input)
         trainer._post_process_train_step = lambda _aux: losses.append(  # noqa: SLF001 - the hook for it
             trainer._buffered_train_metrics.losses[-1]  # noqa: SLF001
         )
         trainer.train(inputs())
-    return _told(model, settings, traces, samples, batches, ended, [float(loss) for loss in losses]) | {
-        "weights": weights
-    }
+    return {**_told(work, samples, batches, ended, losses), "weights": weights}
 
 
 def _stock_input(batch: peft_trainer.TrainingInput) -> dict[str, jax.Array]:
@@ -348,17 +335,15 @@ def _stock_input(batch: peft_trainer.TrainingInput) -> dict[str, jax.Array]:
     }
 
 
-def _stock_network(model: Model, settings: Settings) -> nnx.Module:
-    """Tunix's own Gemma with LoRA in the precision of the base, as qwix gives it, without its arrays."""
+def _stock_network(work: Work) -> nnx.Module:
+    """Tunix's own Gemma with LoRA in the precision of the base, as qwix gives it; without its arrays."""
 
-    def adapted() -> nnx.Module:
-        network = gemma.Gemma(model_config(model.shape, VOCABULARIES[model.name]), rngs=nnx.Rngs(0))
-        nnx.update(network, jax.tree.map(lambda leaf: leaf.astype(settings.precision), nnx.state(network)))
-        provider = qwix.LoraProvider(lora_rules(model.shape, settings))
-        with_lora: nnx.Module = qwix.apply_lora_to_model(
-            network, provider, rngs=nnx.Rngs(0), **network.get_model_input()
-        )
-        return with_lora
+    def adapted() -> Any:
+        network = gemma.Gemma(model_config(work.shape, work.vocabulary), rngs=nnx.Rngs(0))
+        rounded = jax.tree.map(lambda leaf: leaf.astype(work.settings.precision), nnx.state(network))
+        nnx.update(network, rounded)
+        provider = qwix.LoraProvider(lora_rules(work.shape, work.settings))
+        return qwix.apply_lora_to_model(network, provider, rngs=nnx.Rngs(0), **network.get_model_input())
 
     network: nnx.Module = nnx.eval_shape(adapted)
     return network
@@ -394,8 +379,9 @@ def _deviation(name: str, shape: tuple[int, ...]) -> float:
 def _drawing(
     shape: tuple[int, ...], dtype: Any, deviation: float, sharding: Sharding
 ) -> Callable[[np.uint32], jax.Array]:
+    edge = deviation * math.sqrt(3)
+
     def draw(seed: jax.Array) -> jax.Array:
-        edge = deviation * math.sqrt(3)
         return jax.random.uniform(jax.random.key(seed), shape, jnp.float32, -edge, edge).astype(dtype)
 
     jitted: Callable[[np.uint32], jax.Array] = jax.jit(draw, out_shardings=sharding)
@@ -403,30 +389,27 @@ def _drawing(
 
 
 def _told(
-    model: Model,
-    settings: Settings,
-    traces: Traces,
+    work: Work,
     samples: Sequence[int],
     batches: Sequence[Batch],
     ended: Sequence[float],
-    losses: Sequence[float],
+    losses: Sequence[Any],
 ) -> Result:
     """The figures of a side; `ended` has the beginning, then the end of each step."""
-    trained, everything = traces.told(samples), traces.told(traces.samples)
-    useful = sum(int(np.count_nonzero(batch.segments)) for batch in batches)
-    lengths: npt.NDArray[np.int64] = traces.lengths[list(samples)]
-    vocabulary = VOCABULARIES[model.name]
+    trained, every = work.traces.told(samples), work.traces.told(work.traces.samples)
+    counted = batches[NOT_COUNTED:]
+    useful = sum(int(np.count_nonzero(batch.segments)) for batch in counted)
+    lengths = work.traces.lengths[list(samples)]
     return {
         "useful": useful,
-        "traces_trained": trained["count"],
-        "left_out": {key: everything[key] - trained[key] for key in ("count", "tokens")},
-        "steps": len(batches),
-        "padding": 1 - useful / sum(batch.tokens.size for batch in batches),
+        "left_out": {key: every[key] - trained[key] for key in ("count", "tokens")},
+        "steps": len(counted),
+        "padding": 1 - useful / sum(batch.tokens.size for batch in counted),
         "seconds": ended[-1] - ended[NOT_COUNTED],
         "first_step_seconds": ended[1] - ended[0],
-        "operations": token_operations(model.shape, vocabulary, settings.rank, lengths),
-        "first_loss": losses[0],
-        "last_loss": losses[-1],
+        "operations": token_operations(work.shape, work.vocabulary, work.settings.rank, lengths),
+        "first_loss": float(losses[0]),
+        "last_loss": float(losses[-1]),
     }
 
 
@@ -436,47 +419,44 @@ def _gib(statistic: str) -> float | None:
     return None if None in told else max(int(one or 0) for one in told) / GIB
 
 
-def _table(report: Result) -> str:
+ROWS: tuple[tuple[str, Callable[[Result], str]], ...] = (
+    ("useful tokens/s, median", lambda side: f"{side['tokens_per_second']:,.0f}"),
+    ("  slowest and fastest round", lambda side: f"{side['slowest']:,.0f} to {side['fastest']:,.0f}"),
+    ("share of peak", lambda side: _or_unknown(side["share_of_peak"], "{:.1%}")),
+    ("useful GFLOP a token", lambda side: f"{side['operations'] / 1e9:,.3f}"),
+    ("useful tokens, steps", lambda side: f"{side['useful']:,}, {side['steps']:,}"),
+    ("padding", lambda side: f"{side['padding']:.1%}"),
+    ("peak memory of a device", lambda side: _or_unknown(side["peak_gib"], "{:.1f} GiB")),
+    ("first step, by round", lambda side: ", ".join(f"{one:.1f} s" for one in side["first_step_seconds"])),
+    ("loss, first and last", lambda side: f"{side['first_loss']:.3f}, {side['last_loss']:.3f}"),
+)
+
+
+def _lines(report: Result) -> Iterator[str]:
     """The report for people."""
-    device, settings, traces, sides = (
-        report["device"], report["settings"], report["traces"], [report["ours"], report["stock"]]
-    )  # fmt: skip
-    memory = "memory unknown" if device["memory_gib"] is None else f"{device['memory_gib']:.1f} GiB"
+    device, settings, traces = report["device"], report["settings"], report["traces"]
     peak = "unknown" if device["peak"] is None else f"{device['peak'] / 1e12:,.0f} TFLOP/s in bfloat16"
-    lines = [
-        f"device: {device['count']} × {device['kind']} ({device['platform']}), {memory}, peak of one {peak}",
-        *(
-            ["  On a CPU this shows that it works; it tells nothing of an accelerator."]
-            * (device["platform"] == "cpu")
-        ),
-        ", ".join(f"{library} {number}" for library, number in report["versions"].items()),
-        f"{report['model']} with drawn weights, {settings['precision']}, rank {settings['rank']}; ours with remat "
-        f"{settings['remat']}, {settings['rows_per_device']} rows at once on a device",
-        f"{traces['count']:,} traces with {traces['tokens']:,} useful tokens, median {traces['median']:,}, longest "
-        f"{traces['longest']:,}; {report['rounds']} rounds, the first {report['not_counted']} steps not counted",
-        "",
-    ]
-    rows: list[tuple[str, Callable[[Result], str]]] = [
-        ("rows × length of a batch", lambda side: f"{side['batch']} × {side['length']:,}"),
-        ("useful tokens/s, median", lambda side: f"{side['tokens_per_second']:,.0f}"),
-        ("  slowest and fastest round", lambda side: f"{side['slowest']:,.0f} to {side['fastest']:,.0f}"),
-        ("share of peak", lambda side: _or_unknown(side["share_of_peak"], "{:.1%}")),
-        ("useful GFLOP a token", lambda side: f"{side['operations'] / 1e9:,.3f}"),
-        ("useful tokens, steps", lambda side: f"{side['useful']:,}, {side['steps']:,}"),
-        ("padding", lambda side: f"{side['padding']:.1%}"),
-        ("peak memory of a device", lambda side: _or_unknown(side["peak_gib"], "{:.1f} GiB")),
-        (
-            "first step, by round",
-            lambda side: ", ".join(f"{one:.1f} s" for one in side["first_step_seconds"]),
-        ),
-        ("loss, first and last", lambda side: f"{side['first_loss']:.3f}, {side['last_loss']:.3f}"),
-    ]
-    lines.append(f"{'':<28}{'ours':>20}{'stock Tunix':>20}")
-    for label, cell in rows:
-        cells = [cell(side) if "died" not in side or label.startswith("rows") else "-" for side in sides]
-        lines.append(f"{label:<28}{cells[0]:>20}{cells[1]:>20}")
-    lines += ["", *_notes(report)]
-    return "\n".join(lines)
+    memory = _or_unknown(device["memory_gib"], "{:.1f} GiB")
+    yield f"{device['count']} × {device['kind']} ({device['platform']}), memory {memory}, peak of one {peak}"
+    if device["platform"] == "cpu":
+        yield "this is a CPU: it shows that the benchmark works, and tells nothing of an accelerator"
+    yield ", ".join(f"{library} {number}" for library, number in report["versions"].items())
+    at_once = settings["rows_per_device"]
+    yield f"{report['model']} with drawn weights, {settings['precision']}, rank {settings['rank']}"
+    yield f"ours: remat {settings['remat']}, up to {at_once} rows of a device at once"
+    lengths = f"median {traces['median']:,}, longest {traces['longest']:,}"
+    yield f"{traces['count']:,} traces, {traces['tokens']:,} useful tokens, {lengths}"
+    yield f"{report['rounds']} rounds, the first {report['not_counted']} steps of each not counted"
+    sides = [report["ours"], report["stock"]]
+    sizes = [f"{side['batch']} × {side['length']:,}" for side in sides]
+    yield ""
+    yield f"{'':<28}{'ours':>20}{'stock Tunix':>20}"
+    yield f"{'rows × length of a batch':<28}{sizes[0]:>20}{sizes[1]:>20}"
+    for label, cell in ROWS:
+        cells = ["-" if "died" in side else cell(side) for side in sides]
+        yield f"{label:<28}{cells[0]:>20}{cells[1]:>20}"
+    yield ""
+    yield from _notes(report)
 
 
 def _notes(report: Result) -> Iterator[str]:
@@ -485,19 +465,17 @@ def _notes(report: Result) -> Iterator[str]:
     if "died" in ours:
         yield f"ours died of memory: {ours['died']}"
     for attempt in stock["attempts"]:
-        yield f"stock, {attempt['batch']} rows of {attempt['length']:,}: died of memory: {attempt['died']}"
+        yield f"stock died of memory with {attempt['batch']} × {attempt['length']:,}: {attempt['died']}"
     if "died" in stock:
-        yield "stock fits with no length and no rows that were tried"
+        yield "stock: nothing that was tried fits"
     elif stock["attempts"]:
-        left = stock["left_out"]
-        yield (
-            f"so stock had to take {stock['batch']} rows of {stock['length']:,}, and left out {left['count']:,} traces "
-            f"with {left['tokens']:,} tokens"
-        )
+        left = f"{stock['left_out']['count']:,} traces with {stock['left_out']['tokens']:,} tokens"
+        yield f"so stock had to take {stock['batch']} × {stock['length']:,}, and left out {left}"
     if "died" not in ours and "died" not in stock:
         yield f"ours is {ours['tokens_per_second'] / stock['tokens_per_second']:.2f} × as fast"
+    yield "useful operations by training/watch/peak.py; no padding, masked attention, or what is computed again"
     if report["device"]["peak"] is None:
-        yield f"the peak of {report['device']['kind']!r} is unknown, and with it the share (training/watch/peak.py)"
+        yield f"the peak of {report['device']['kind']!r} is unknown, and so is the share of it"
 
 
 def _or_unknown(value: float | None, shown: str) -> str:

@@ -73,6 +73,20 @@ def test_from_the_first_step_on_it_asks_for_a_stop_on_the_next_boundary(
     ]
 
 
+def test_a_library_that_put_its_own_handlers_in_place_is_no_obstacle() -> None:
+    """libtpu does, when the first step loads it."""
+    body = """import signal
+        for number in (signal.SIGINT, signal.SIGTERM): signal.signal(number, signal.SIG_DFL)
+        interruption.first_step_done(); say("ready")
+        while interruption.asked() is None: time.sleep(0.01)
+        time.sleep(0.3)"""
+    process = start(body)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert "asked SIGTERM" in out.splitlines()
+
+
 @SIGNALS
 def test_a_second_one_ends_it_at_once_even_where_python_can_not_hear(
     number: signal.Signals, status: int

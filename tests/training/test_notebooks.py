@@ -8,9 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +16,12 @@ import pytest
 
 from manifests.cli import build_parser
 from manifests.command import Parser, common_flags
-from tests.manifests.helpers import _HELD_TO_PERMISSIONS, read_only
-from tests.training.helpers import files_below, record_of, unfinished
+from tests.training.helpers import record_of, unfinished
+from tests.training.kaggle import ROOT, Kaggle, Session, execute, read, said_in
 from training.cli import MODULES
 from training.loop.budget import parse_budget
 from training.models import MODELS
 
-ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "training" / "notebooks"
 TRAIN, CONTINUE = FOLDER / "tunix_sft_train.ipynb", FOLDER / "tunix_sft_continue.ipynb"
 both = pytest.mark.parametrize("notebook", [TRAIN, CONTINUE], ids=lambda path: path.stem)
@@ -36,25 +32,6 @@ MINIMAL = {
 }
 STEPS = ["choices", "commands", "install", "verify", "preflight", "train", "export", "sample", "report"]
 CHOICE = re.compile(r'(\w+) = choice\("(\w+)", "([^"]*)"\)  # (\S.*)')
-
-# As Kaggle does it: another process, which knows the notebook's file and the folder to work in.
-EXECUTE = """
-import sys
-import nbformat
-from nbclient import NotebookClient
-notebook, done, working = sys.argv[1:]
-cells = nbformat.read(notebook, as_version=4)
-client = NotebookClient(cells, timeout=600, kernel_name="python3", resources={"metadata": {"path": working}})
-try:
-    client.execute()
-finally:
-    nbformat.write(cells, done)
-"""
-
-
-def read(notebook: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(notebook.read_text(encoding="utf-8"))
-    return content
 
 
 def code_of(notebook: Path) -> dict[str, str]:
@@ -94,7 +71,8 @@ def parser_of(program: str) -> Parser:
 def test_it_is_committed_without_outputs_and_as_nbformat_writes_it(notebook: Path) -> None:
     content = read(notebook)
     nbformat.validate(content)
-    assert nbformat.writes(nbformat.from_dict(content)) + "\n" == notebook.read_text(encoding="utf-8")
+    written = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"  # as nbformat does
+    assert notebook.read_text(encoding="utf-8") == written
     assert content["metadata"] == MINIMAL
     for cell in content["cells"]:
         assert cell["metadata"] == {}
@@ -159,6 +137,7 @@ def test_every_command_is_one_of_ours_with_flags_that_it_has(
         )
         assert str(options.steps or "") == chosen["STEPS"]
         assert 8 * 3600 < parse_budget(options.budget) < 9 * 3600
+    assert code_of(notebook)["preflight"].endswith('JAX_PLATFORMS="cpu")')  # it needs no TPU, and takes none
     assert str(asked["run"].resume_from or "") == chosen["RESUME"]
     assert str(asked["run"].continue_from or "") == chosen.get("EARLIER", "")
     out = asked["run"].out
@@ -211,15 +190,17 @@ def test_what_leads_to_the_packages_of_the_image_is_kept_from_the_commands(tmp_p
     shown = "import os, sys; print(sys.argv[1:], {name: os.environ.get(name) for name in sys.argv[1:]})"
     names = ["PYTHONPATH", "TPU_LIBRARY_PATH", "JAX_PLATFORMS", "PATH"]
     process = helper_process(
-        f"run(sys.executable, '-c', {shown!r}, *{names!r}, JAX_PLATFORMS='cpu')",
+        f"show = [sys.executable, '-c', {shown!r}, *{names!r}]; run(*show); run(*show, JAX_PLATFORMS='cpu')",
         PYTHONPATH=str(tmp_path),
         TPU_LIBRARY_PATH="/lib/libtpu.so",
         ZEROCOST_VENV="/venv",
     )
     out, errors = process.communicate(timeout=60)
     assert errors == ""
-    assert "'PYTHONPATH': None, 'TPU_LIBRARY_PATH': None, 'JAX_PLATFORMS': 'cpu', 'PATH': '/venv/bin:" in out
-    assert out.startswith("$ JAX_PLATFORMS=cpu ")
+    told = "{'PYTHONPATH': None, 'TPU_LIBRARY_PATH': None, 'JAX_PLATFORMS': '%s', 'PATH': '/venv/bin:"
+    for shown, line in zip(("tpu,cpu", "cpu"), out.splitlines()[1::2], strict=True):
+        assert told % shown in line
+    assert out.splitlines()[2].startswith("$ JAX_PLATFORMS=cpu ")
 
 
 def test_a_command_that_is_interrupted_may_say_its_last_words() -> None:
@@ -232,97 +213,6 @@ def test_a_command_that_is_interrupted_may_say_its_last_words() -> None:
     out, errors = process.communicate(timeout=60)
     assert out == "written\n\n"
     assert errors.endswith("KeyboardInterrupt\n")
-
-
-@dataclass(frozen=True)
-class Session:
-    """What a session leaves: what each cell said, and its output, where the next session finds it as an input."""
-
-    said: dict[str, str]
-    output: Path
-
-
-class Kaggle:
-    """Kaggle's folders below `place`, with the inputs of both notebooks."""
-
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        self.datasets = place / "input" / "datasets" / "someone"
-        self.notebooks = place / "input" / "notebooks" / "someone"
-        self.venv = place / "temp" / "zerocost"
-        self.notebooks.mkdir(parents=True)
-        for session in ("session1", "session2"):
-            ours("curation", "build", f"demo-{session}", "--store", place / "store")
-            flags = ["--store", place / "store", "--format", "kaggle", "--out", self.datasets / session]
-            ours("manifests", "export", f"demo-{session}", *flags)
-        wheel = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir"]
-        ours("pip", *wheel, self.datasets / "wheels", ROOT)
-        (self.datasets / "settings.toml").write_text("checkpoint_every = 1\n")
-        self._lend_libraries()
-
-    def _lend_libraries(self) -> None:
-        """Let the environment to be made find what this one holds, but for the project: it is too much to install."""
-        library = Path(sysconfig.get_path("purelib"))
-        lent, place = self.place / "lent", self.venv / library.relative_to(sys.prefix)
-        lent.mkdir()
-        place.mkdir(parents=True)
-        for path in library.iterdir():
-            if "tunix_zero_cost" not in path.name:
-                (lent / path.name).symlink_to(path)
-        (place / "lent.pth").write_text(f"{lent}\n")
-
-    def session(self, notebook: Path, manifest: str, output: str, **choices: object) -> Session:
-        """Run a notebook on the CPU, from an empty working folder and with inputs that can't be written."""
-        working, done = self.place / "working", self.place / f"{output}.ipynb"
-        working.mkdir()
-        chosen = {
-            "MANIFEST": f"demo-{manifest}",
-            "STORE": self.datasets / manifest,
-            "MODEL": "tiny",
-            "BASE": "",
-            "CONFIG": self.datasets / "settings.toml",
-            "STEPS": 2,
-            "PLATFORMS": "cpu",
-            "MOST": 4,
-            "WHEELS": self.datasets / "wheels",
-            "VENV": self.venv,
-            "WORKING": working,
-            **choices,
-        }
-        with read_only(self.place / "input") as given:
-            before = files_below(given)
-            ended = execute(notebook, done, working, chosen)
-            assert ended.returncode == 0, ended.stderr[-3000:]
-            assert files_below(given) == before
-        working.rename(self.notebooks / output)
-        return Session(said_in(done), self.notebooks / output)
-
-
-def ours(module: str, *arguments: object) -> None:
-    subprocess.run([sys.executable, "-m", module, *map(str, arguments)], check=True, capture_output=True)
-
-
-def execute(
-    notebook: Path, done: Path, working: Path, chosen: Mapping[str, object]
-) -> "subprocess.CompletedProcess[str]":
-    """Run a notebook as a user whom permissions bind; what it became is in `done`, also when it fails."""
-    home = {name: str(done.parent / "home") for name in ("HOME", "XDG_CACHE_HOME", "JUPYTER_RUNTIME_DIR")}
-    return subprocess.run(
-        [sys.executable, "-c", _HELD_TO_PERMISSIONS, "-c", EXECUTE, str(notebook), str(done), str(working)],
-        env={**os.environ, **home, **{f"ZEROCOST_{name}": str(value) for name, value in chosen.items()}},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def said_in(notebook: Path) -> dict[str, str]:
-    """What each code cell printed."""
-    return {
-        cell["id"]: "".join("".join(output.get("text", "")) for output in cell["outputs"])
-        for cell in read(notebook)["cells"]
-        if cell["cell_type"] == "code"
-    }
 
 
 @both
@@ -356,9 +246,8 @@ def continued(kaggle: Kaggle, trained: Session) -> Session:
 def check_said(session: Session, run: str) -> None:
     """Every step did what it is for, and the output is what the last cell says."""
     said = session.said
-    assert "dataset" in said["verify"]
+    assert "rows, each is the manifest's\n" in said["verify"]
     assert "\nmemory      fits: " in said["preflight"]
-    assert "/run" in said["train"]
     assert f"{run}: finished, 2 of 2 steps" in said["train"]
     assert f"{run}-peft" in said["export"]
     assert "\n4 tokens, " in said["sample"]
@@ -382,8 +271,9 @@ def test_the_second_goes_on_with_session_2_from_the_output_of_the_first(
 ) -> None:
     check_said(continued, "run2")
     assert continued.said["install"] == ""
-    parent = record_of(continued.output / "run2")["continued_from"]
-    print(parent)
+    first, second = record_of(trained.output / "run1"), record_of(continued.output / "run2")
+    assert second["continued_from"]["adapter_digest"] == first["adapter_digest"]
+    assert second["manifest"] != second["continued_from"]["manifest"] == first["manifest"]
 
 
 @pytest.mark.slow

@@ -116,22 +116,24 @@ def test_it_says_what_a_session_costs_and_the_second_time_from_the_cache(preflig
     assert told["devices"] == 4  # of eight: four rows divide over no more
     assert told["recompilations"] == 0
     assert 0 < told["memory"]["bytes"] < told["memory"]["available"] == 15.75 * 2**30
-    assert told["operations"]["a_useful_token"] > told["operations"]["needed_by_the_plan"]
+    assert told["executed_flops_per_useful_token"] > told["operations"]["needed_by_the_plan"]
     assert 0 < told["plan"]["padding"] < 0.3
     # The gradient of the adapter, in float32, once around four chips; the loss and its tokens beside it.
     adapter = 2 * (
         192 * 4 * 5 + 768 * 4 + 4 * (4 * 48 + 2 * 2 * 48 + 192 + 3 * 768 // 3 * 2 + 192) + 4 * 48 * 4
     )
-    assert list(told["links"]["bytes_a_device_and_step"]) == ["all-reduce"]
-    assert told["links"]["bytes_a_device_and_step"]["all-reduce"] == pytest.approx(
+    assert list(told["link_bytes_a_device_and_step"]) == ["all-reduce"]
+    assert told["link_bytes_a_device_and_step"]["all-reduce"] == pytest.approx(
         2 * 3 / 4 * 4 * adapter, rel=0.05
     )
     assert [session["share"] for session in told["sessions"]] == [0.3, 0.4, 0.5, 0.6]
+    assert told["gib_per_chip"] == pytest.approx(told["memory"]["bytes"] / 2**30, abs=0.001)
+    assert list(told["predicted_minutes"]) == ["0.3", "0.4", "0.5", "0.6"]
     assert "prediction" in told["assumptions"][0]
     second = json.loads(preflight("--budget", "1h", "--json").stdout)
     assert second["cached"]
     assert second["memory"] == told["memory"]
-    assert second["links"] == told["links"]
+    assert second["link_bytes_per_useful_token"] == told["link_bytes_per_useful_token"] > 0
     other = json.loads(preflight("--json", remat="layer").stdout)
     assert not other["cached"]
     assert other["operations"]["a_device_and_step"] > told["operations"]["a_device_and_step"]

@@ -27,10 +27,11 @@ def join(environment: Mapping[str, str] = os.environ) -> None:
     """Join the other hosts when the environment names a coordinator; must come before anything else of JAX.
 
     `JAX_COORDINATOR_ADDRESS` is host:port of the first, `JAX_NUM_PROCESSES` how many they are, `JAX_PROCESS_ID` which
-    this is, from 0. Raises `HostsError` when they can't be used, or the others don't come.
+    this is, from 0. Raises `HostsError` when they can't be used, the others don't come, or there is no device.
     """
     address = environment.get(ADDRESS)
     if address is None:
+        _look_for_devices()
         return
     try:
         count, number = int(environment[COUNT]), int(environment[NUMBER])
@@ -43,6 +44,18 @@ def join(environment: Mapping[str, str] = os.environ) -> None:
         jax.distributed.initialize(address, count, number)
     except (RuntimeError, ValueError) as error:
         raise HostsError(f"{ADDRESS} = {address}: host {number} of {count} can't join ({error})") from error
+    _look_for_devices()
+
+
+def _look_for_devices() -> None:
+    """Raises `HostsError` when JAX finds none of those that it is to use."""
+    try:
+        jax.devices()
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise HostsError(
+            f"no device to train on: {reason}; JAX_PLATFORMS names what is looked for, without it the CPU will do"
+        ) from error
 
 
 @contextmanager

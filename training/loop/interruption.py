@@ -24,6 +24,7 @@ class Interruption:
     def __init__(self) -> None:
         self._first: int | None = None
         self._graceful = False
+        self._installed = False
         self._over = threading.Event()
 
     @property
@@ -36,7 +37,13 @@ class Interruption:
         return None if self._first is None else SIGNALS[signal.Signals(self._first)]
 
     def first_step_done(self) -> None:
-        """From now on there is something to lose: a signal stops the run on a boundary."""
+        """From now on there is something to lose: a signal stops the run on a boundary.
+
+        The handlers are set once more: libtpu, which the first step loads, puts its own in their place.
+        """
+        if self._installed and not self._graceful:
+            for number in SIGNALS:
+                signal.signal(number, self._handle)
         self._graceful = True
 
     @contextmanager
@@ -48,12 +55,14 @@ class Interruption:
         hearing, telling = socket.socketpair()
         telling.setblocking(False)  # noqa: FBT003 - the library's signature
         before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        self._installed = True
         wakeup = signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)
         listener = threading.Thread(target=self._listen, args=(hearing, say), daemon=True)
         listener.start()
         try:
             yield
         finally:
+            self._installed = False
             self._over.set()
             signal.set_wakeup_fd(wakeup)
             for number, handler in before.items():

@@ -55,9 +55,8 @@ class Target:
 
 
 def prepare_environment() -> None:
-    """Make this process one that compiles for TPUs and has none. Call it before JAX is used."""
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    """Make this process one that compiles for TPUs and has none, whatever its shell says. Call it before JAX is used."""
+    os.environ.update(ENVIRONMENT)
 
 
 def open_target(name: str) -> Target:

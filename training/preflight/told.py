@@ -16,6 +16,12 @@ def flight_json(flight: Flight) -> dict[str, object]:
         "fits": flight.fits_memory and flight.fits_budget,
         "fits_memory": flight.fits_memory,
         "fits_budget": flight.fits_budget,
+        "gib_per_chip": round(compiled.bytes / GIB, 3),
+        "executed_flops_per_useful_token": flight.operations_a_token,
+        "link_bytes_per_useful_token": flight.sent_a_token,
+        "predicted_minutes": {
+            str(session.share): round(session.seconds / 60, 1) for session in flight.sessions
+        },
         "target": question.target.name,
         "kind": question.target.kind,
         "devices": flight.devices,
@@ -34,11 +40,10 @@ def flight_json(flight: Flight) -> dict[str, object]:
         },
         "operations": {
             "a_device_and_step": flight.operations,
-            "a_useful_token": flight.operations_a_token,
             "floor_of_the_length": work.floor,
             "needed_by_the_plan": work.needed,
         },
-        "links": {"bytes_a_device_and_step": compiled.links, "bytes_a_useful_token": flight.sent_a_token},
+        "link_bytes_a_device_and_step": compiled.links,
         "plan": {
             "id": question.plan.id,
             "steps": work.steps,
