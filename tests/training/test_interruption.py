@@ -74,7 +74,7 @@ def test_from_the_first_step_on_it_asks_for_a_stop_on_the_next_boundary(
 
 
 def test_a_library_that_put_its_own_handlers_in_place_is_no_obstacle() -> None:
-    """libtpu does, when the first step loads it."""
+    """Libtpu does, when the first step loads it."""
     body = """import signal
         for number in (signal.SIGINT, signal.SIGTERM): signal.signal(number, signal.SIG_DFL)
         interruption.first_step_done(); say("ready")

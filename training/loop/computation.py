@@ -13,7 +13,7 @@ AXIS = "data"  # of the mesh: every device has rows of its own
 
 ROWS, EVERYWHERE = PartitionSpec(AXIS), PartitionSpec()  # type: ignore[no-untyped-call]
 
-DENSE, SPLASH, INTERPRETED = "dense", "splash", "splash, interpreted"
+DENSE, CHUNKED, SPLASH, INTERPRETED = "dense", "chunked", "splash", "splash, interpreted"
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Computation:
     mesh           the devices, along one axis
     micro_batches  pieces that a device computes its rows in, one after the other
     precision      of the computation, float32 or bfloat16
-    attention      dense: all scores at once, on any device. splash: JAX's attention kernel for TPUs, whose memory grows
-                   with the length and not with its square, for the shapes that it takes (dense for others).
-                   interpreted: the same kernel on any device, slowly
+    attention      dense: all scores at once, on any device. chunked: those of some queries at a time, on any device.
+                   splash: JAX's kernel for TPUs, for the shapes that it takes (chunked for others). interpreted: the
+                   same kernel on any device, slowly
     placement      of the frozen base: replicated, or sharded over the devices
     """
 

@@ -14,11 +14,13 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding
 
 from training.errors import SettingsError
-from training.loop.computation import AXIS, DENSE, EVERYWHERE, ROWS, SPLASH, Computation
+from training.loop.computation import AXIS, CHUNKED, DENSE, EVERYWHERE, ROWS, SPLASH, Computation
 from training.network.gemma import Network
 from training.network.remat import NONE
 from training.network.sharding import REPLICATED, SHARDED, base_specs, cut_sizes
 from training.settings import Settings
+
+ATTENTION = {"tpu": SPLASH, "gpu": CHUNKED}  # by the platform of the devices; dense on the CPU
 
 
 class Devices:
@@ -54,7 +56,7 @@ class Devices:
             micro_batches=share // at_once,
             precision=settings.precision,
             placement=settings.placement,
-            attention=SPLASH if every[0].platform == "tpu" else DENSE,
+            attention=ATTENTION.get(every[0].platform, DENSE),
         )
         self._rows = NamedSharding(self.computation.mesh, ROWS)
         self._everywhere = NamedSharding(self.computation.mesh, EVERYWHERE)
@@ -64,7 +66,7 @@ class Devices:
         sharding = self._rows if array.ndim else self._everywhere
         return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
 
-    def replicate(self, module: nnx.Module) -> None:
+    def replicate(self, module: nnx.Module | nnx.Optimizer[Any]) -> None:
         """Put every array of an optimizer on every device."""
         state = nnx.state(module)
         nnx.update(module, jax.device_put(state, self._everywhere))

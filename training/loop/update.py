@@ -19,12 +19,14 @@ from training.loop.computation import (
     EVERYWHERE,
     INTERPRETED,
     ROWS,
+    SPLASH,
     Computation,
     on_each_device,
     sum_over_devices,
 )
 from training.loop.loss import LossSum, isolating_mask, token_losses, weighted_loss
-from training.network.gemma import Network
+from training.network.chunked import ChunkedMask
+from training.network.gemma import Mask, Network
 from training.network.sharding import base_specs
 from training.network.splash import SplashMask, fits
 from training.settings import Settings
@@ -78,8 +80,11 @@ def _hidden(
 ) -> tuple[jax.Array, jax.Array]:
     """[B, L, D] hidden states of packed rows, and the embedding that is the head too."""
     positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
-    splash = attention != DENSE and fits(tokens.shape[1], network.config.head_dim)
-    mask = SplashMask(segments, attention == INTERPRETED) if splash else isolating_mask(segments)
+    kernel = attention in (SPLASH, INTERPRETED) and fits(tokens.shape[1], network.config.head_dim)
+    if kernel:
+        mask: Mask = SplashMask(segments, interpreted=attention == INTERPRETED)
+    else:
+        mask = isolating_mask(segments) if attention == DENSE else ChunkedMask(segments)
     hidden, _ = network(tokens, positions, None, mask)
     return hidden, network.embedder.input_embedding.get_value()
 

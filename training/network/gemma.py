@@ -19,18 +19,17 @@ from tunix.models.gemma import model as gemma2
 from tunix.models.gemma3 import model as gemma3
 
 from training.models import GEMMA2, Shape
-from training.network.layers import become_ours
+from training.network.layers import SegmentsMask, become_ours
 from training.network.quantization import CODES, SCALES, lora_rules, quantize
 from training.network.remat import NONE, with_remat
 from training.network.sharding import gathered
-from training.network.splash import SplashMask
 from training.network.tensors import Digest, Tensor, draw_uniform
 from training.settings import Settings
 
 NORM_DEVIATION = 0.1
 
 Cache: TypeAlias = dict[str, dict[str, jax.Array]]
-Mask: TypeAlias = jax.Array | SplashMask
+Mask: TypeAlias = jax.Array | SegmentsMask
 
 
 class Base(Protocol):
@@ -60,7 +59,7 @@ class HiddenGemma2(gemma2.Gemma):
         """[B, L] tokens and absolute positions, [B, L, K] mask to ([B, L, D] hidden states, the cache).
 
         K = L without a cache, its length with one (`training.replies.generate` lays it out). Without one, a
-        `SplashMask` says the same as a mask.
+        `SegmentsMask` says the same as a mask.
         """
         return _hidden_states(self, last_tokens, positions, cache, attention_mask)
 

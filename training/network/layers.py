@@ -1,9 +1,9 @@
-"""The layers of Tunix's Gemmas as we train them: attention by splash where asked for, and names on what they compute.
+"""The layers of Tunix's Gemmas as we train them: other attention where asked for, and names on what they compute.
 
 A name does nothing by itself: a remat policy keeps or drops what carries it (`training.network.remat`).
 """
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 from flax import nnx
@@ -11,20 +11,24 @@ from jax.ad_checkpoint import checkpoint_name
 from tunix.models.gemma import model as gemma2
 from tunix.models.gemma3 import model as gemma3
 
-from training.network.splash import SplashMask, attend
+from training.network import chunked, splash
+from training.network.chunked import ChunkedMask
+from training.network.splash import SplashMask
+
+SegmentsMask: TypeAlias = SplashMask | ChunkedMask
 
 QUERY, KEY, VALUE, ATTENDED, MIXED = "query", "key", "value", "attended", "mixed"
 GATE, UP, FED = "gate", "up", "fed"
 
 
 class Attention2(gemma2.Attention):
-    """Gemma-2's attention; a `SplashMask` in the place of a mask makes it splash."""
+    """Gemma-2's attention; a `SegmentsMask` in the place of a mask makes it splash, or chunked."""
 
     def block(
-        self, x: jax.Array, segment_pos: jax.Array, cache: Any, attn_mask: jax.Array | SplashMask
+        self, x: jax.Array, segment_pos: jax.Array, cache: Any, attn_mask: jax.Array | SegmentsMask
     ) -> tuple[Any, jax.Array]:
         """[B, L, D] to the cache and [B, L, D]."""
-        if not isinstance(attn_mask, SplashMask):
+        if not isinstance(attn_mask, SegmentsMask):
             dense: tuple[Any, jax.Array] = super().block(x, segment_pos, cache, attn_mask)
             return dense
         query, (key, value) = self.q_einsum(x), self.kv_einsum(x)
@@ -40,10 +44,10 @@ class Attention3(gemma3.Attention):
     """Gemma-3's attention; see `Attention2`."""
 
     def block(
-        self, x: jax.Array, segment_pos: jax.Array, cache: Any, attn_mask: jax.Array | SplashMask
+        self, x: jax.Array, segment_pos: jax.Array, cache: Any, attn_mask: jax.Array | SegmentsMask
     ) -> tuple[Any, jax.Array]:
         """[B, L, D] to the cache and [B, L, D]."""
-        if not isinstance(attn_mask, SplashMask):
+        if not isinstance(attn_mask, SegmentsMask):
             dense: tuple[Any, jax.Array] = super().block(x, segment_pos, cache, attn_mask)
             return dense
         query, (key, value) = self.q_einsum(x), self.kv_einsum(x)
@@ -94,14 +98,18 @@ def _mixed(
     query: jax.Array,
     key: jax.Array,
     value: jax.Array,
-    mask: SplashMask,
+    mask: SegmentsMask,
     *,
     local: bool,
     softcap: float | None,
 ) -> jax.Array:
     query, key = _named(query.astype(value.dtype), QUERY), _named(key.astype(value.dtype), KEY)
     window = attention.sliding_window_size if local else None
-    attended = attend(query, key, _named(value, VALUE), mask, window, softcap, ATTENDED)
+    value = _named(value, VALUE)
+    if isinstance(mask, SplashMask):
+        attended = splash.attend(query, key, value, mask, window, softcap, ATTENDED)
+    else:
+        attended = chunked.attend(query, key, value, mask, window, softcap, ATTENDED)
     return _named(attention.attn_vec_einsum(attended), MIXED)
 
 

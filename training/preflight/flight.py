@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.batches.plan import Plan
-from training.loop.computation import DENSE, SPLASH
+from training.loop.computation import CHUNKED, SPLASH
 from training.loop.devices import Devices
 from training.models import Shape
 from training.network.splash import fits
@@ -103,7 +103,7 @@ def fly(question: Question, say: Callable[[str], None]) -> Flight:
         question=question,
         devices=devices.count,
         micro_batches=devices.computation.micro_batches,
-        attention=SPLASH if splash else DENSE,
+        attention=SPLASH if splash else CHUNKED,
         operations=operations,
         compiled=compiled,
         cached=cached,

@@ -55,7 +55,7 @@ class Target:
 
 
 def prepare_environment() -> None:
-    """Make this process one that compiles for TPUs and has none, whatever its shell says. Call it before JAX is used."""
+    """Make this process one that compiles for TPUs and has none, whatever its shell says. Before JAX is used."""
     os.environ.update(ENVIRONMENT)
 
 
