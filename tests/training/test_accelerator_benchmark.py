@@ -15,6 +15,7 @@ import pytest
 from training.models import TINY
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "accelerator.py"
+SIDE = SCRIPT.parent / "rivals" / "accelerator_side.py"
 SMALL = ("--model", "tiny", "--length", "64", "--batch", "2", "--rows-per-device", "1", "--steps", "2")
 
 
@@ -25,13 +26,22 @@ def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=300)
 
 
-@pytest.fixture(scope="module")
-def benchmark() -> dict[str, Any]:
-    """What the script defines."""
+def defined_by(script: Path) -> dict[str, Any]:
     path = sys.path[:]
-    defined = runpy.run_path(str(SCRIPT))
+    defined = runpy.run_path(str(script))
     sys.path[:] = path
     return defined
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> dict[str, Any]:
+    return defined_by(SCRIPT)
+
+
+@pytest.fixture(scope="module")
+def one_side() -> dict[str, Any]:
+    """What the script that measures a side defines."""
+    return defined_by(SIDE)
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +93,9 @@ def test_a_peak_that_is_not_known_is_said_to_be_unknown(
     ]
 
 
-def test_traces_fill_packed_rows_and_whole_batches_of_one_each(benchmark: dict[str, Any]) -> None:
+def test_traces_fill_packed_rows_and_whole_batches_of_one_each(one_side: dict[str, Any]) -> None:
     settings = replace(TINY.defaults, length=64, batch=8)
-    traces = benchmark["Traces"](settings, 512, steps=2)
+    traces = one_side["Traces"](settings, 512, steps=2)
     assert len(traces.rows) == 16
     assert all(sum(traces.lengths[row]) <= 64 for row in traces.rows)
     assert len(traces.samples) % 8 == 0
@@ -135,14 +145,14 @@ def test_what_the_rival_died_of_and_had_to_do_is_said(
     assert "ours died of memory: RESOURCE_EXHAUSTED: Out of memory" in lines
 
 
-def test_a_setting_that_is_none_is_refused_in_a_line(benchmark: dict[str, Any]) -> None:
+def test_a_setting_that_is_none_is_refused_in_a_line(one_side: dict[str, Any]) -> None:
     given = {
         "model": "tiny",
         "length": 0,
         "batch": None,
         "rows_per_device": None,
         "remat": None,
-        "only": "ours",
+        "side": "ours",
     }
     with pytest.raises(SystemExit, match=r"^length = 0: expected an integer from 1$"):
-        benchmark["_measured"](Namespace(**given))
+        one_side["_measured"](Namespace(**given))

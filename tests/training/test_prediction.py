@@ -37,18 +37,18 @@ def test_the_floor_is_that_of_facts_and_packing_needs_less() -> None:
 
 
 def test_a_kernels_share_is_that_of_the_blocks_on_and_below_the_diagonal_within_the_window() -> None:
-    """Rows of one trace: of 8 × 8 blocks 36 are seen; of the 8 × 5 that a window of 4,096 leaves, 30."""
+    """Rows of one trace: of 16 × 16 blocks 136 are seen; of the 16 × 9 that a window of 4,096 leaves, 108."""
     share = kernel_share(plan_of([LENGTH] * 16), GEMMA2.shape, LENGTH)
     heads = GEMMA2.shape.heads
-    assert share((heads, 8, 8)) == 36 / 64
-    assert share((8, heads, 8)) == 36 / 64
-    assert share((heads, 8, 5)) == 30 / 40
+    assert share((heads, 16, 16)) == 136 / 256
+    assert share((16, heads, 16)) == 136 / 256
+    assert share((heads, 16, 9)) == 108 / 144
 
 
 def test_blocks_between_traces_that_do_not_see_each_other_do_not_count() -> None:
-    """Eight traces of a block each leave the diagonal."""
+    """Eight traces of two blocks each: three blocks for each of them."""
     share = kernel_share(plan_of([1024] * 128), GEMMA2.shape, LENGTH)
-    assert share((GEMMA2.shape.heads, 8, 8)) == 8 / 64
+    assert share((GEMMA2.shape.heads, 16, 16)) == 24 / 256
 
 
 def test_a_session_is_its_steps_at_the_share_its_bytes_at_the_links_rate_and_its_evaluations() -> None:

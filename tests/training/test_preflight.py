@@ -144,8 +144,8 @@ def test_it_says_what_a_session_costs_and_the_second_time_from_the_cache(preflig
 
 @pytest.mark.slow
 def test_what_does_not_fit_is_refused_with_the_nearest_that_does(preflight: Preflight) -> None:
-    """Rows of 65,536 tokens, four at once: what the layers keep of them is more than a chip has."""
-    done = preflight(length=65_536, batch=32, rows_per_device=4, remat="elementwise")
+    """1.3 million tokens at once on a chip: what two layers keep of them is more than it has."""
+    done = preflight(batch=65_536, rows_per_device=8192, remat="elementwise")
     assert done.returncode == 1
     assert "does NOT fit" in done.stdout
     [line] = [line for line in done.stderr.splitlines() if line.startswith("training: error")]

@@ -159,7 +159,7 @@ def test_blocks_that_share_no_trace_are_left_out_and_nothing_changes(window: int
 
 
 @pytest.mark.parametrize(
-    ("length", "block"), [(128, 128), (640, 640), (768, 768), (1024, 1024), (1536, 768), (8192, 1024)]
+    ("length", "block"), [(128, 128), (640, 128), (768, 384), (1024, 512), (1536, 512), (8192, 512)]
 )
 def test_blocks_divide_the_row(length: int, block: int) -> None:
     assert block_length(length) == block

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel as kernel
 from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as masks
 
-BLOCK = 1024  # queries and keys of a block, at most
+BLOCK = 512  # queries and keys of a block, at most: larger ones compute more that no trace needs
 LAST = 2**31 - 1
 LANES = 128  # of a TPU's vector unit: lengths and heads of the kernel are multiples of it
 
@@ -90,10 +90,10 @@ def _kernel(
         block_sizes=kernel.BlockSizes(
             block_q=block,
             block_kv=block,
-            block_kv_compute=_half(block),
+            block_kv_compute=block,
             block_q_dkv=block,
             block_kv_dkv=block,
-            block_kv_dkv_compute=_half(block),
+            block_kv_dkv_compute=block,
             block_q_dq=block,
             block_kv_dq=block,
         ),
@@ -129,10 +129,6 @@ def _sharing(library: Any, segments: Any, block: int) -> Any:
     numbers = library.where(numbers == 0, LAST, numbers)
     first, last = numbers[:, 0], numbers[:, -1]
     return (first[:, None] <= last[None, :]) & (first[None, :] <= last[:, None])
-
-
-def _half(block: int) -> int:
-    return block // 2 if block % (2 * LANES) == 0 else block
 
 
 def _only_shared(static: Any, segments: jax.Array) -> Any:
