@@ -20,6 +20,8 @@ def count_operations(jaxpr: Any, kernel_share: GridShare = lambda _grid: 1.0) ->
     total = 0.0
     for equation in jaxpr.eqns:
         name, parameters = equation.primitive.name, equation.params
+        if not (equation.outvars or equation.effects):
+            continue  # what remat leaves of a function whose results were all kept; the compiler drops it
         if name == "dot_general":
             total += _product(equation)
         elif name == "cond":
