@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 from tunix.sft import peft_trainer
 
-from training.loop.loss import token_losses
+from training.loop.loss import weighted_loss
 
 SOFTCAP = 30.0
 
@@ -90,8 +90,9 @@ def _measured(options: argparse.Namespace) -> dict[str, float]:
 
 
 def _ours(hidden: jax.Array, embedding: jax.Array, tokens: jax.Array) -> jax.Array:
-    losses = token_losses(hidden[:, :-1], embedding, tokens[:, 1:], SOFTCAP)
-    return jnp.mean(losses)
+    targets = tokens[:, 1:]
+    weights = jnp.ones(targets.shape, dtype=jnp.float32)
+    return weighted_loss(hidden[:, :-1], embedding, targets, weights, SOFTCAP) / targets.size
 
 
 def _stock(hidden: jax.Array, embedding: jax.Array, tokens: jax.Array) -> jax.Array:

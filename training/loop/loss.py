@@ -91,6 +91,7 @@ def token_losses(
     log-sum-exp are float32 whatever the model's type.
     """
 
+    @jax.checkpoint
     def one_chunk(parts: tuple[jax.Array, ...]) -> jax.Array:
         hidden, targets = parts
         return _cross_entropy(soft_capped(_logits(hidden, embedding), softcap), targets)
