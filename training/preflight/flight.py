@@ -53,7 +53,6 @@ class Flight:
     compiled: Compiled
     cached: bool
     work: Work
-    sessions: tuple[Session, ...]
 
     @property
     def memory(self) -> int:
@@ -81,6 +80,11 @@ class Flight:
         """Bytes over the links for each token that is not padding."""
         return sum(self.compiled.links.values()) * self.devices / self.work.useful
 
+    @property
+    def sessions(self) -> list[Session]:
+        """The session at each of the shares that are told."""
+        return [self.session(share) for share in SHARES]
+
     def session(self, share: float) -> Session:
         """The session at a share of peak."""
         target, sent = self.question.target, sum(self.compiled.links.values())
@@ -99,7 +103,7 @@ def fly(question: Question, say: Callable[[str], None]) -> Flight:
     else:
         operations = count_operations(program.jaxpr)
     compiled, cached = compile_program(program, question.target.compiler, question.cache, say)
-    flight = Flight(
+    return Flight(
         question=question,
         devices=devices.count,
         micro_batches=devices.computation.micro_batches,
@@ -108,6 +112,4 @@ def fly(question: Question, say: Callable[[str], None]) -> Flight:
         compiled=compiled,
         cached=cached,
         work=work_of(question.plan, shape, question.vocabulary, settings),
-        sessions=(),
     )
-    return Flight(**{**vars(flight), "sessions": tuple(flight.session(share) for share in SHARES)})
