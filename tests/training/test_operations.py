@@ -12,7 +12,7 @@ from jax.sharding import Mesh, PartitionSpec
 from training.network.splash import SplashMask, attend
 from training.preflight.operations import count_operations
 
-LEFT, RIGHT = jnp.ones((4, 8)), jnp.ones((8, 16))
+LEFT, RIGHT = np.ones((4, 8)), np.ones((8, 16))
 ONCE = 2 * 4 * 8 * 16
 
 
