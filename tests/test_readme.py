@@ -29,6 +29,7 @@ def console_commands() -> list[list[str]]:
 def run_in(folder: Path, command: list[str]) -> None:
     """Run one of our commands as a person in `folder` would."""
     environment = {key: value for key, value in os.environ.items() if key != "ZEROCOST_STORE"}
+    environment["XDG_CACHE_HOME"] = str(folder / "cache")
     done = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=folder,
