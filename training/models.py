@@ -96,13 +96,13 @@ _REAL = replace(
     batch=8,
     rows_per_device=1,
     precision="bfloat16",
-    remat="projections",  # the least that eight v5e chips need at this length (README)
+    remat="projections",  # fits eight v5e chips at this length, with room to spare (README)
     rank=64,
     alpha=64.0,
     learning_rate=2e-4,
     warmup=50,
     checkpoint_every=50,
-    evaluate_every=500,  # an evaluation of half a percent costs as much as ten steps
+    evaluate_every=500,
     sample_every=500,
     held_out="0.005",
 )

@@ -1,7 +1,7 @@
 """Which devices share a batch: data parallelism over all of them, on one host or several.
 
-The weights are on every device; a device computes the loss of its rows. What crosses the links is the adapter's
-gradient, once an update.
+A device computes the loss of its rows. The weights are whole on every device, or the layers' cut over all of them
+(`placement`). What crosses the links is the adapter's gradient, once an update, and layers that are cut.
 """
 
 from collections.abc import Callable, Sequence

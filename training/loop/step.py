@@ -3,16 +3,14 @@
 `nnx.jit` would hand every array of its modules back, the base too: gigabytes copied at each step.
 """
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import jax
 from flax import nnx
 
 from training.loop.computation import Computation
-from training.loop.update import Inputs, Optimizer, Updated, update
+from training.loop.update import Inputs, Optimizer, State, Updated, split_network, update
 from training.network.gemma import Network
-
-State: TypeAlias = "nnx.State[Any, Any]"
 
 
 class Step:
@@ -22,7 +20,7 @@ class Step:
     """
 
     def __init__(self, network: Network, optimizer: Optimizer, computation: Computation) -> None:
-        graph, adapter, frozen = _parts(network)
+        graph, _, frozen = split_network(network)
         optimizer_graph, _ = nnx.split(optimizer)
 
         def step(trained: tuple[State, State], frozen: State, inputs: Inputs) -> tuple[Any, Updated]:
@@ -32,7 +30,6 @@ class Step:
             updated = update(network, optimizer, inputs, computation)
             return (nnx.state(network, nnx.LoRAParam), nnx.state(optimizer)), updated
 
-        del adapter
         self.compiled_as = jax.jit(step, donate_argnums=0)
         self._network, self._optimizer, self._frozen = network, optimizer, frozen
 
@@ -48,9 +45,3 @@ class Step:
         """What the compiled function is called with: what changes, what does not, and the batch."""
         trained = nnx.state(self._network, nnx.LoRAParam), nnx.state(self._optimizer)
         return trained, self._frozen, inputs
-
-
-def _parts(network: Network) -> tuple[Any, State, State]:
-    parts: Any = nnx.split(network, nnx.LoRAParam, nnx.Not(nnx.LoRAParam))
-    graph, adapter, frozen = parts
-    return graph, adapter, frozen

@@ -91,7 +91,7 @@ def _hidden(
 
 def in_precision(network: Network, precision: str) -> Network:
     """The network with its float32 adapter rounded to the precision of the computation."""
-    graph, adapter, rest = _split(network)
+    graph, adapter, rest = split_network(network)
     rounded: Network = nnx.merge(graph, _rounded(adapter, precision), rest)
     return rounded
 
@@ -110,7 +110,7 @@ def summed_gradient(network: Network, inputs: Inputs, computation: Computation) 
 
     Each device adds up its own rows' first; then the sums cross the links, once.
     """
-    graph, adapter, rest = _split(network)
+    graph, adapter, rest = split_network(network)
 
     def total(adapter: State, rest: State, rows: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
         whole = nnx.merge(graph, _rounded(adapter, computation.precision), rest)
@@ -142,7 +142,7 @@ def summed_gradient(network: Network, inputs: Inputs, computation: Computation) 
 
 def losses_in_pieces(network: Network, arrays: Sequence[jax.Array], computation: Computation) -> jax.Array:
     """`batch_losses` of a batch's tokens, segments and targets, computed one micro-batch after the other."""
-    graph, adapter, rest = _split(network)
+    graph, adapter, rest = split_network(network)
 
     def of_device(adapter: State, rest: State, rows: tuple[jax.Array, ...]) -> jax.Array:
         def of_rows(rows: tuple[jax.Array, ...]) -> jax.Array:
@@ -186,8 +186,8 @@ def _pieces(arrays: Sequence[jax.Array], micro_batches: int) -> tuple[jax.Array,
     return tuple(array.reshape(micro_batches, -1, *array.shape[1:]) for array in arrays)
 
 
-def _split(network: Network) -> tuple[Any, State, State]:
-    """Structure, adapter, and all else."""
+def split_network(network: Network) -> tuple[Any, State, State]:
+    """The structure of a network, its adapter, and all else, which is frozen."""
     parts: Any = nnx.split(network, nnx.LoRAParam, nnx.Not(nnx.LoRAParam))
     graph, adapter, rest = parts
     return graph, adapter, rest
