@@ -16,9 +16,10 @@ from curation.recipe_reader import parse_recipe
 from manifests.keys import Trace
 from manifests.manifest import Manifest
 from manifests.store import Store
-from training.loop.computation import AXIS, DENSE, Computation
+from training.loop.computation import DENSE, Computation
 from training.models import GEMMA3, TINY, Shape
 from training.network.gemma import DrawnBase, Network, adapter_tensors, build_network, load_adapter
+from training.network.sharding import AXIS
 from training.network.tensors import draw_uniform
 from training.request import RunRequest
 from training.runs.folder import Record, read_record, write_record

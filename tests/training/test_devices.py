@@ -135,7 +135,7 @@ for shape in (GEMMA2, replace(TINY_GEMMA3, layers=2)):
     for placement, remat in (("replicated", "none"), ("sharded", "layer"), ("sharded", "elementwise")):
         settings = replace(TINY.defaults, batch=8, rows_per_device=1, placement=placement, remat=remat, length=128)
         devices = Devices(settings, print)
-        network, _ = drawn_network(shape, remat=remat)
+        network, _ = drawn_network(shape, remat=remat, placement=placement)
         devices.place_network(network)
         whole = sum(leaf.nbytes for leaf in jax.tree.leaves(nnx.state(network)))
         held = sum(leaf.addressable_shards[0].data.nbytes for leaf in jax.tree.leaves(nnx.state(network)))

@@ -7,9 +7,7 @@ from typing import Any
 import jax
 from jax.sharding import Mesh, PartitionSpec
 
-from training.network.sharding import REPLICATED
-
-AXIS = "data"  # of the mesh: every device has rows of its own
+from training.network.sharding import AXIS
 
 ROWS, EVERYWHERE = PartitionSpec(AXIS), PartitionSpec()  # type: ignore[no-untyped-call]
 
@@ -26,14 +24,12 @@ class Computation:
     attention      dense: all scores at once, on any device. chunked: those of some queries at a time, on any device.
                    splash: JAX's kernel for TPUs, for the shapes that it takes (chunked for others). interpreted: the
                    same kernel on any device, slowly
-    placement      of the frozen base: replicated, or sharded over the devices
     """
 
     mesh: Mesh
     micro_batches: int
     precision: str
     attention: str = DENSE
-    placement: str = REPLICATED
 
 
 def on_each_device(

@@ -14,10 +14,10 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding
 
 from training.errors import SettingsError
-from training.loop.computation import AXIS, CHUNKED, DENSE, EVERYWHERE, ROWS, SPLASH, Computation
+from training.loop.computation import CHUNKED, DENSE, EVERYWHERE, ROWS, SPLASH, Computation
 from training.network.gemma import Network
 from training.network.remat import NONE
-from training.network.sharding import REPLICATED, SHARDED, base_specs, cut_sizes
+from training.network.sharding import AXIS, REPLICATED, SHARDED, base_specs, cut_sizes
 from training.settings import Settings
 
 ATTENTION = {"tpu": SPLASH, "gpu": CHUNKED}  # by the platform of the devices; dense on the CPU
@@ -55,7 +55,6 @@ class Devices:
             mesh=Mesh(np.asarray(every[:count]), (AXIS,)),
             micro_batches=share // at_once,
             precision=settings.precision,
-            placement=settings.placement,
             attention=ATTENTION.get(every[0].platform, DENSE),
         )
         self._rows = NamedSharding(self.computation.mesh, ROWS)
@@ -74,18 +73,16 @@ class Devices:
     def shardings(self, network: Network) -> Any:
         """How the arrays of a network lie on the devices. Raises `SettingsError` for sizes that can't be cut so."""
         state, count = nnx.state(network), self.count
-        placement = self.computation.placement
-        if placement == SHARDED and (odd := [size for size in cut_sizes(state) if size % count]):
+        if network.sharded and (odd := [size for size in cut_sizes(state) if size % count]):
             raise SettingsError(
-                f"placement = {placement}: {count} devices do not divide {odd[0]}; use placement = {REPLICATED}"
+                f"placement = {SHARDED}: {count} devices do not divide {odd[0]}; use placement = {REPLICATED}"
             )
-        specs = base_specs(state, placement, AXIS)
+        specs = base_specs(state, sharded=network.sharded)
         return jax.tree.map(lambda spec: NamedSharding(self.computation.mesh, spec), specs)
 
     def place_network(self, network: Network) -> None:
         """Put a network on the devices: its layers as the settings say, all else on every device."""
         nnx.update(network, jax.device_put(nnx.state(network), self.shardings(network)))
-        network.sharded_over = AXIS if self.computation.placement == SHARDED else None
 
     def gather(self, array: jax.Array) -> np.ndarray[Any, Any]:
         """The whole of an array whose rows are spread over the devices, on every host."""

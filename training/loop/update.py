@@ -14,7 +14,6 @@ import optax
 from flax import nnx
 
 from training.loop.computation import (
-    AXIS,
     DENSE,
     EVERYWHERE,
     INTERPRETED,
@@ -133,7 +132,7 @@ def summed_gradient(network: Network, inputs: Inputs, computation: Computation) 
     spread = on_each_device(
         of_device,
         computation.mesh,
-        (EVERYWHERE, base_specs(rest, computation.placement, AXIS), ROWS),
+        (EVERYWHERE, base_specs(rest, sharded=network.sharded), ROWS),
         EVERYWHERE,
     )
     (value, tokens), gradient = spread(adapter, rest, inputs[:-1])
@@ -157,7 +156,7 @@ def losses_in_pieces(network: Network, arrays: Sequence[jax.Array], computation:
         return joined
 
     spread = on_each_device(
-        of_device, computation.mesh, (EVERYWHERE, base_specs(rest, computation.placement, AXIS), ROWS), ROWS
+        of_device, computation.mesh, (EVERYWHERE, base_specs(rest, sharded=network.sharded), ROWS), ROWS
     )
     losses: jax.Array = spread(adapter, rest, tuple(arrays))
     return losses

@@ -22,7 +22,7 @@ from training.models import GEMMA2, Shape
 from training.network.layers import SegmentsMask, become_ours
 from training.network.quantization import CODES, SCALES, lora_rules, quantize
 from training.network.remat import NONE, with_remat
-from training.network.sharding import gathered
+from training.network.sharding import SHARDED, gathered
 from training.network.tensors import Digest, Tensor, draw_uniform
 from training.settings import Settings
 
@@ -46,12 +46,12 @@ class HiddenGemma2(gemma2.Gemma):
 
     It must be the class's own `__call__`: that is what qwix intercepts. A forward pass from outside trains nothing.
 
-    remat         what its layers compute again (training/network/remat.py)
-    sharded_over  the axis of the mesh that its layers are cut over (training/network/sharding.py); None: they are not
+    remat    what its layers compute again (training/network/remat.py)
+    sharded  whether its layers are cut over the devices (training/network/sharding.py)
     """
 
     remat = NONE
-    sharded_over: str | None = None
+    sharded = False
 
     def __call__(
         self, last_tokens: jax.Array, positions: jax.Array, cache: Cache | None, attention_mask: Mask
@@ -69,7 +69,7 @@ class HiddenGemma3(gemma3.Gemma3):
 
     final_logits_softcap = None
     remat = NONE
-    sharded_over: str | None = None
+    sharded = False
 
     def __call__(
         self, last_tokens: jax.Array, positions: jax.Array, cache: Cache | None, attention_mask: Mask
@@ -100,17 +100,16 @@ def _layer(
     layer: nnx.Module, network: Network, positions: jax.Array, mask: Mask
 ) -> Callable[[jax.Array], jax.Array]:
     """A decoder layer as a function of what comes in, without a cache."""
-    remat, sharded_over = network.remat, network.sharded_over
-    if remat == NONE:  # the layer itself: qwix puts the adapter into it at its first call
+    if network.remat == NONE:  # the layer itself: qwix puts the adapter into it at its first call
         return lambda hidden: layer(hidden, positions, None, mask)[1]
     graph, state = nnx.split(layer)
 
     def pure(state: Any, hidden: jax.Array) -> jax.Array:
-        whole = state if sharded_over is None else gathered(state, sharded_over)
+        whole = gathered(state) if network.sharded else state
         output: jax.Array = nnx.merge(graph, whole)(hidden, positions, None, mask)[1]
         return output
 
-    return partial(with_remat(pure, remat), state)
+    return partial(with_remat(pure, network.remat), state)
 
 
 def model_config(shape: Shape, vocabulary: int) -> gemma2.ModelConfig | gemma3.ModelConfig:
@@ -192,6 +191,7 @@ def _adapted(shape: Shape, vocabulary: int, settings: Settings) -> Network:
     for _ in range(1 if settings.quantize == "none" else 2):
         network = qwix.apply_lora_to_model(network, provider, rngs=nnx.Rngs(0), **network.get_model_input())
     network.remat = settings.remat
+    network.sharded = settings.placement == SHARDED
     return network
 
 

@@ -11,28 +11,29 @@ import jax
 from flax import nnx
 from jax.sharding import PartitionSpec
 
+AXIS = "data"  # of the mesh: every device has rows of its own, and where they are cut, a share of the layers
 REPLICATED, SHARDED = "replicated", "sharded"
 TUNIX_AXIS = "fsdp"  # how Tunix's models mark the axis of a tensor that is cut
 
 
-def base_specs(state: Any, placement: str, axis: str) -> Any:
-    """How the variables of a network's state lie on the devices of a mesh's axis: a spec in the place of each array."""
+def base_specs(state: Any, *, sharded: bool) -> Any:
+    """How the variables of a network's state lie on the devices: a spec in the place of each array."""
 
     def spec(path: tuple[Any, ...], variable: Any) -> Any:
-        cut = _cut_axis(variable) if placement == SHARDED and path[0] == "layers" else None
-        return variable.replace(_spec(cut, axis))
+        cut = _cut_axis(variable) if sharded and path[0] == "layers" else None
+        return variable.replace(_spec(cut))
 
     return nnx.map_state(spec, state)
 
 
-def gathered(state: Any, axis: str) -> Any:
+def gathered(state: Any) -> Any:
     """A layer's state, whole, from the share of it that a device has. Inside `shard_map`."""
 
     def whole(_path: tuple[Any, ...], variable: Any) -> Any:
         cut = _cut_axis(variable)
         if cut is None:
             return variable
-        array = jax.lax.all_gather(variable.get_value(), axis, axis=cut, tiled=True)
+        array = jax.lax.all_gather(variable.get_value(), AXIS, axis=cut, tiled=True)
         return variable.replace(array)
 
     return nnx.map_state(whole, state)
@@ -56,5 +57,5 @@ def _cut_axis(variable: Any) -> int | None:
     return marks.index(TUNIX_AXIS)
 
 
-def _spec(cut: int | None, axis: str) -> PartitionSpec:
-    return PartitionSpec() if cut is None else PartitionSpec(*[None] * cut, axis)  # type: ignore[no-untyped-call]
+def _spec(cut: int | None) -> PartitionSpec:
+    return PartitionSpec() if cut is None else PartitionSpec(*[None] * cut, AXIS)  # type: ignore[no-untyped-call]

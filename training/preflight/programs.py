@@ -9,13 +9,12 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.sharding import NamedSharding
 
-from training.loop.computation import AXIS, EVERYWHERE, ROWS
+from training.loop.computation import EVERYWHERE, ROWS
 from training.loop.devices import Devices
 from training.loop.step import Step
 from training.loop.update import Inputs, build_optimizer
 from training.models import Shape
 from training.network.gemma import abstract_network
-from training.network.sharding import SHARDED
 from training.settings import Settings
 
 
@@ -40,7 +39,6 @@ def step_program(shape: Shape, vocabulary: int, settings: Settings, devices: Dev
     )
     rows, everywhere = (NamedSharding(devices.computation.mesh, spec) for spec in (ROWS, EVERYWHERE))
     nnx.update(network, _placed(nnx.state(network), devices.shardings(network)))
-    network.sharded_over = AXIS if devices.computation.placement == SHARDED else None
     moments = nnx.state(optimizer)
     nnx.update(optimizer, _placed(moments, jax.tree.map(lambda _: everywhere, moments)))
     batch = (settings.batch, settings.length)
