@@ -47,6 +47,22 @@ def test_each_kind_counts_what_its_ring_sends_for_the_size_of_its_group() -> Non
     assert sent["all-gather"] == 8 * 128 * 2 / 2 + 5 * (64 * 128 * 2 * 7 / 8)
 
 
+def test_a_collective_that_passes_through_several_fusions_counts_once() -> None:
+    """As libtpu writes one that runs beside other work: again in every fusion, under its channel."""
+    gather = "%again = bf16[64,128]{1,0} all-gather(%part), channel_id=7, replica_groups=[1,8]<=[8], dimensions={0}"
+    fusion = "%passed.N (p: bf16[8,128]) -> bf16[64,128] {\n  " + gather + "\n}\n\n"
+    fusions = "".join(fusion.replace("N", str(number)) for number in range(3))
+    calls = "".join(
+        f"  %f.{number} = bf16[64,128] fusion(%z), calls=%passed.{number}\n" for number in range(3)
+    )
+    once = 64 * 128 * 2 * 7 / 8
+    plain = link_bytes(PROGRAM.replace("LIMIT", "5"), 8)["all-gather"]
+    passed = fusions + PROGRAM.replace("LIMIT", "5").replace("  %loop =", calls + "  %loop =")
+    assert link_bytes(passed, 8)["all-gather"] == plain + once
+    in_the_loop = fusions + PROGRAM.replace("LIMIT", "5").replace("  ROOT %next", calls + "  ROOT %next")
+    assert link_bytes(in_the_loop, 8)["all-gather"] == plain + 5 * once
+
+
 def test_the_trips_that_the_compiler_notes_win_over_the_condition() -> None:
     noted = 'body=%body, backend_config={"known_trip_count":{"n":"3"}}'
     sent = link_bytes(PROGRAM.replace("LIMIT", "5").replace("body=%body", noted), 8)

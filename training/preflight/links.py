@@ -13,6 +13,10 @@ collective-permute  B
 import math
 import re
 from collections import Counter
+from typing import TypeAlias
+
+Sent: TypeAlias = dict[tuple[str, str], float]
+"""Bytes by kind and channel of a collective; the channel is empty where there is none."""
 
 WIDTHS = {
     "pred": 1, "s4": 0.5, "u4": 0.5, "s8": 1, "u8": 1, "s16": 2, "u16": 2, "s32": 4, "u32": 4, "s64": 8, "u64": 8,
@@ -23,6 +27,7 @@ _COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.-]+) .*\{\s*$")
 _COLLECTIVE = re.compile(
     r"= (?P<shape>.*?) (?P<kind>all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(?P<start>-start)?\("
 )
+_CHANNEL = re.compile(r" channel_id=(\d+)")
 _ARRAY = re.compile(r"\b([a-z]\w*)\[([\d,]*)\]")
 _LISTED = re.compile(r"replica_groups=\{\{([\d,]*)\}")
 _COUNTED = re.compile(r"replica_groups=\[(\d+),(\d+)\]")
@@ -36,28 +41,41 @@ def link_bytes(text: str, devices: int) -> dict[str, float]:
     """Bytes that one of `devices` sends in a run of the program, by kind of collective, kinds in alphabetical order.
 
     The body of a loop counts for each of its trips: as the compiler notes them, or the one number that its condition
-    compares with. Raises `NotImplementedError` for a collective in a loop whose trips are not to be found.
+    compares with. What has a channel counts once, however often it is written: libtpu lets a collective run beside
+    others' work by noting it again in each of the fusions that it passes through. Raises `NotImplementedError` for a
+    collective in a loop whose trips are not to be found.
     """
     computations, entry = _computations(text)
 
-    def total(name: str, callers: tuple[str, ...] = ()) -> Counter[str]:
-        result: Counter[str] = Counter()
+    def total(name: str, callers: tuple[str, ...] = ()) -> Sent:
+        result: Sent = {}
         if name in callers:
             return result
         for line in computations.get(name, ()):
             if found := _COLLECTIVE.search(line):
                 size = _bytes(found["shape"], started=bool(found["start"]))
-                result[found["kind"]] += _sent(found["kind"], size, _group(line, devices))  # type: ignore[assignment]
-            called: Counter[str] = Counter()
+                sent = _sent(found["kind"], size, _group(line, devices))
+                channel = _CHANNEL.search(line)
+                _add(result, {(found["kind"], channel[1] if channel else ""): sent})
+            called: Sent = {}
             for names in _CALLED.findall(line):
                 for inner in re.findall(r"[\w.-]+", names):
-                    called.update(total(inner, (*callers, name)))
+                    _add(called, total(inner, (*callers, name)))
             if called:
                 trips = _trips(line, computations)
-                result.update({kind: sent * trips for kind, sent in called.items()})
+                _add(result, {collective: sent * trips for collective, sent in called.items()})
         return result
 
-    return {kind: float(sent) for kind, sent in sorted(total(entry).items())}
+    kinds: Counter[str] = Counter()
+    for (kind, _), sent in total(entry).items():
+        kinds[kind] += sent  # type: ignore[assignment]
+    return {kind: float(sent) for kind, sent in sorted(kinds.items())}
+
+
+def _add(collectives: Sent, more: Sent) -> None:
+    for collective, sent in more.items():
+        before = collectives.get(collective, 0.0)
+        collectives[collective] = max(before, sent) if collective[1] else before + sent
 
 
 def _computations(text: str) -> tuple[dict[str, list[str]], str]:
