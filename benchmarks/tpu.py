@@ -1,6 +1,7 @@
 """What session 1 costs on Kaggle's eight v5e chips: our step beside the stock one, both compiled by libtpu on a CPU.
 
-    python benchmarks/tpu.py ID --store DIR --tokenizer FILE [--cache DIR] [--config FILE] [--stock-only | --ours-only]
+    python benchmarks/tpu.py ID --store DIR --tokenizer FILE [--cache DIR] [--config FILE] [--out FILE]
+                             [--stock-only | --ours-only] [--frontier]
 
 `ID` is a manifest of the full mix; without the real sources, build it from `curation demo-sources DIR --scale full`,
 which has their lengths. `--tokenizer` is Gemma's. Nothing is run on a TPU: memory and bytes over the links are read
@@ -10,12 +11,18 @@ from the compiled programs, operations are counted in the jaxprs, times are pred
 - stock: Tunix's `PeftTrainer` step and default loss, 8 rows of 2,048, FSDP over 8 chips, remat NONE, one trace a row,
   longer ones cut, as its examples have it. From a CPU host Tunix's `shard()` does nothing, so here it is given the
   mesh that it finds on a TPU.
+- `--frontier` asks besides, by doubling, for the longest row and for the most rows at once that each of them can
+  compute on a chip; ours with `remat = "layer"`, stock as it is. Each answer is a compilation of minutes.
+
+`--out` writes all of it as JSON. What compilations told is kept in `--cache`.
 """
 
 import argparse
+import json
+import platform
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -42,13 +49,15 @@ from manifests.store import Store
 from training.batches.planned import plan_manifest
 from training.batches.tokenizer import Tokenizer
 from training.loop.computation import EVERYWHERE
+from training.loop.devices import Devices
 from training.models import model_of
+from training.network.remat import LEVELS
 from training.preflight.compiling import compile_program
-from training.preflight.flight import Question, fly
+from training.preflight.flight import RESERVED, Question, fly
 from training.preflight.operations import count_operations
-from training.preflight.programs import Program, bytes_of_a_device
-from training.preflight.told import flight_lines
-from training.settings import read_config
+from training.preflight.programs import Program, bytes_of_a_device, step_program
+from training.preflight.told import flight_json, flight_lines
+from training.settings import Settings, read_config
 from training.watch.peak import token_operations
 
 MODEL, TOPOLOGY = "gemma2-2b-it", "v5e:2x4"
@@ -64,58 +73,114 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=Path("tpu-cache"))
     parser.add_argument("--config", type=Path, help="settings of our step, over the model's defaults")
+    parser.add_argument("--out", type=Path, help="write the figures there, as JSON")
+    parser.add_argument("--frontier", action="store_true", help="also the longest row, the most rows at once")
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--stock-only", action="store_true")
     only.add_argument("--ours-only", action="store_true")
     options = parser.parse_args()
-    print(
-        f"jax {version('jax')}, google-tunix {version('google-tunix')}, Python {sys.version.split()[0]}, CPU host"
-    )
     model, tokenizer, target = model_of(MODEL), Tokenizer.open(options.tokenizer), open_target(TOPOLOGY)
     settings = model.defaults if options.config is None else read_config(options.config, model.defaults)
     store = Store.open(options.store)
     planned = plan_manifest(
         store, store.manifest(options.id), tokenizer, settings, options.cache / "tokens", _say
     )
-    lengths = planned.plan.table.column("length").to_numpy().astype(np.int64)
-    left = planned.plan.over_length
-    print(
-        f"{planned.plan.traces:,} traces, {planned.plan.tokens:,} tokens, {planned.characters_per_token:.2f} "
-        f"characters a token; left out as longer than {settings.length:,}: "
-        f"{sum(source.traces for source in left):,} traces, "
-        f"{sum(source.tokens for source in left):,} tokens; longer than {STOCK_LENGTH:,}: "
-        f"{(lengths > STOCK_LENGTH).mean():.1%} of the traces"
-    )
+    plan, vocabulary = planned.plan, tokenizer.vocabulary
+    lengths = plan.table.column("length").to_numpy().astype(np.int64)
+    versions = {name: version(name) for name in ("jax", "google-tunix", "libtpu")}
+    figures: dict[str, Any] = {
+        "versions": {"python": platform.python_version(), **versions},
+        "mix": {
+            "traces": plan.traces,
+            "tokens": plan.tokens,
+            "characters_per_token": round(planned.characters_per_token, 2),
+            "left_out": {
+                "traces": sum(source.traces for source in plan.over_length),
+                "tokens": sum(source.tokens for source in plan.over_length),
+            },
+            "longer_than_stock": round(float((lengths > STOCK_LENGTH).mean()), 4),
+        },
+    }
+    print(json.dumps(figures))
     if not options.stock_only:
-        question = Question(target, model.shape, tokenizer.vocabulary, settings, planned.plan, options.cache)
-        print("ours")
-        for line in flight_lines(fly(question, _say)):
-            print(f"  {line}")
+        flight = fly(Question(target, model.shape, vocabulary, settings, plan, options.cache), _say)
+        figures["ours"] = flight_json(flight)
+        print("ours", *flight_lines(flight), sep="\n  ")
     if not options.ours_only:
+        figures["stock"] = _stock(target, vocabulary, lengths, options.cache)
         print(f"stock, {STOCK_ROWS} rows of {STOCK_LENGTH:,}, FSDP, remat NONE, default loss")
-        for line in _stock_lines(target, tokenizer.vocabulary, lengths, options.cache):
-            print(f"  {line}")
+        print(json.dumps(figures["stock"], indent=1))
+    if options.frontier:
+        figures["frontier"] = {}
+        if not options.stock_only:
+            figures["frontier"]["ours"] = _our_frontier(target, vocabulary, settings, options.cache)
+        if not options.ours_only:
+            figures["frontier"]["stock"] = _stock_frontier(target, vocabulary, options.cache)
+        print(json.dumps(figures["frontier"], indent=1))
+    if options.out is not None:
+        options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
-def _stock_lines(
-    target: Target, vocabulary: int, lengths: npt.NDArray[np.int64], cache: Path
-) -> Iterator[str]:
-    began = time.monotonic()
-    program = _stock_program(target, vocabulary)
+def _stock(target: Target, vocabulary: int, lengths: npt.NDArray[np.int64], cache: Path) -> dict[str, object]:
+    program = _stock_program(target, vocabulary, STOCK_ROWS, STOCK_LENGTH)
     compiled, cached = compile_program(program, target.compiler, cache, _say)
     useful = STOCK_ROWS * float(np.minimum(lengths, STOCK_LENGTH).mean())
     operations = count_operations(program.jaxpr) / useful
     floor = token_operations(model_of(MODEL).shape, vocabulary, RANK, np.array([STOCK_LENGTH]))
-    sent = sum(compiled.links.values()) * program.devices / useful
-    yield f"{'from the cache' if cached else 'compiled'}, {time.monotonic() - began:.0f} s"
-    yield f"memory      {compiled.bytes / GIB:.2f} GiB a chip, {compiled.temporaries / GIB:.2f} temporaries"
-    yield f"useful      {useful:,.0f} tokens a step of {STOCK_ROWS * STOCK_LENGTH:,} places"
-    yield f"operations  {operations / 1e9:.2f} GFLOP a useful token, {operations / floor:.2f} × the floor of its length"
-    kinds = ", ".join(f"{kind} {bytes_sent / 1e6:,.0f} MB" for kind, bytes_sent in compiled.links.items())
-    yield f"links       {sent / 1e3:,.0f} KB a useful token; a device sends in a step: {kinds}"
+    return {
+        "gib_per_chip": round(compiled.bytes / GIB, 3),
+        "useful_tokens_a_step": round(useful),
+        "places_a_step": STOCK_ROWS * STOCK_LENGTH,
+        "executed_flops_per_useful_token": operations,
+        "times_the_floor": round(operations / floor, 3),
+        "link_bytes_per_useful_token": sum(compiled.links.values()) * program.devices / useful,
+        "link_bytes_a_device_and_step": compiled.links,
+        "compiled_seconds": round(compiled.seconds, 1),
+        "cached": cached,
+    }
 
 
-def _stock_program(target: Target, vocabulary: int) -> Program:
+def _our_frontier(target: Target, vocabulary: int, settings: Settings, cache: Path) -> dict[str, object]:
+    """With a batch of as many rows as the chips compute at once."""
+    shape, chips = model_of(MODEL).shape, len(target.devices)
+
+    def program(rows: int, length: int) -> Program:
+        asked = replace(settings, remat=LEVELS[-1], length=length, rows_per_device=rows, batch=rows * chips)
+        return step_program(shape, vocabulary, asked, Devices(asked, _say, target.devices))
+
+    return _frontier(target, cache, program, settings.length)
+
+
+def _stock_frontier(target: Target, vocabulary: int, cache: Path) -> dict[str, object]:
+    def program(rows: int, length: int) -> Program:
+        return _stock_program(target, vocabulary, rows * len(target.devices), length)
+
+    return _frontier(target, cache, program, STOCK_LENGTH)
+
+
+def _frontier(
+    target: Target, cache: Path, program: Callable[[int, int], Program], length: int
+) -> dict[str, object]:
+    """The longest row and the most rows at once that fit, found by doubling, and what each that was tried needs."""
+    tried = []
+
+    def fits(rows: int, length: int) -> bool:
+        _say(f"{rows} at once of {length:,}")
+        compiled, _ = compile_program(program(rows, length), target.compiler, cache, _say)
+        fitting = not compiled.over and compiled.bytes <= target.chip.memory - RESERVED
+        gib = round(compiled.bytes / GIB, 2)
+        tried.append({"rows_at_once": rows, "length": length, "gib_per_chip": gib, "fits": fitting})
+        return fitting
+
+    longest, most = length, 1
+    while fits(1, 2 * longest):
+        longest *= 2
+    while fits(2 * most, length):
+        most *= 2
+    return {"longest": longest, "length": length, "most_at_once": most, "tried": tried}
+
+
+def _stock_program(target: Target, vocabulary: int, batch_rows: int, length: int) -> Program:
     """The stock step. Base, adapter and moments are bfloat16."""
     mesh = Mesh(np.array(target.devices).reshape(-1, 1), ("fsdp", "tp"))
     config = gemma.ModelConfig.gemma2_2b()
@@ -145,15 +210,14 @@ def _stock_program(target: Target, vocabulary: int) -> Program:
 
     rows = NamedSharding(mesh, PartitionSpec("fsdp"))  # type: ignore[no-untyped-call]
     shapes: list[tuple[tuple[int, ...], Any]] = [
-        ((STOCK_ROWS, STOCK_LENGTH), jnp.int32),
-        ((STOCK_ROWS, STOCK_LENGTH), jnp.bool_),
-        ((STOCK_ROWS, STOCK_LENGTH), jnp.int32),
-        ((STOCK_ROWS, STOCK_LENGTH, STOCK_LENGTH), jnp.bool_),
+        ((batch_rows, length), jnp.int32),
+        ((batch_rows, length), jnp.bool_),
+        ((batch_rows, length), jnp.int32),
+        ((batch_rows, length, length), jnp.bool_),
     ]
     batch = [jax.ShapeDtypeStruct(shape, dtype, sharding=rows) for shape, dtype in shapes]  # type: ignore[no-untyped-call]
-    with mesh:
-        traced = jax.jit(step, donate_argnums=0).trace(state, *batch)
-        lowered = traced.lower()
+    traced = jax.jit(step, donate_argnums=0).trace(state, *batch)
+    lowered = traced.lower()
     gemma.shard = unbound
     return Program(traced.jaxpr.jaxpr, lowered, len(target.devices), bytes_of_a_device((state, batch)))
 

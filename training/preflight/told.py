@@ -146,7 +146,10 @@ def sweep_json(tried: Sequence[Tried]) -> dict[str, object]:
 
 def sweep_lines(tried: Sequence[Tried]) -> Iterator[str]:
     """The same for people."""
-    yield "  length  rows  at once  remat         GiB a chip  GFLOP a token  left out  predicted at the budget's share"
+    yield (
+        "  length  rows  at once  remat         base        GiB a chip  GFLOP a token  KB a token  left out  "
+        "predicted at the budget's share"
+    )
     for each in tried:
         flight, settings = each.flight, each.settings
         left = sum(source.traces for source in flight.question.plan.over_length)
@@ -155,5 +158,6 @@ def sweep_lines(tried: Sequence[Tried]) -> Iterator[str]:
         )
         yield (
             f"{settings.length:>8,}  {settings.batch:>4}  {settings.rows_per_device:>7}  {settings.remat:<12}  "
-            f"{flight.compiled.bytes / GIB:>10.2f}  {flight.operations_a_token / 1e9:>13.2f}  {left:>8,}  {session}"
+            f"{settings.placement:<10}  {flight.compiled.bytes / GIB:>10.2f}  "
+            f"{flight.operations_a_token / 1e9:>13.2f}  {flight.sent_a_token / 1e3:>10,.1f}  {left:>8,}  {session}"
         )
