@@ -34,7 +34,8 @@ from curation.selection import (
 from curation.sketching import sketches_of
 from curation.source_rows import SourceRows
 from curation.texts import ChosenRows, RowDifferenceError, blocks_of_texts, held_rows, put_aside
-from curation.workers import Workers, processes_for
+from curation.workers.base import Cluster
+from curation.workers.choice import choose_workers
 from manifests.dataset import DatasetWriter
 from manifests.identity import CONTINUE, DISJOINT, DRAWS, NEAR, ORDERS, Identity, Parent, QuestionFile
 from manifests.manifest import Manifest, read_manifest
@@ -58,14 +59,14 @@ def build(
     store: Store,
     progress: Progress | None = None,
     *,
-    workers: int | None = None,
+    workers: int | Cluster | None = None,
     notice: Callable[[str], None] = quiet,
 ) -> Built:
     """Build the manifest and the dataset of a recipe and publish both under its name.
 
-    `workers` is the number of processes that read (None: one a core, and none for little). It changes nothing but the
-    time. `notice` is told what makes it slow: a Hub that makes us wait, a fast path that can't be used. Nothing is
-    published unless everything holds. Raises CurationError and ManifestError subclasses.
+    `workers` is the number of processes that read (None: one a core, and none for little), or a cluster. It changes
+    nothing but the time. `notice` is told what makes it slow: a Hub that makes us wait, a fast path that can't be used.
+    Nothing is published unless everything holds. Raises CurationError and ManifestError subclasses.
     """
     watch = progress or Silence()
     earlier = _named_manifests("disjoint", recipe.disjoint.references if recipe.disjoint else (), store)
@@ -78,17 +79,17 @@ def build(
         publisher = stack.enter_context(publishing(store, notice))
         dataset = stack.enter_context(publisher.staging("datasets"))
         staging = stack.enter_context(publisher.staging("manifests"))
-        processes = stack.enter_context(Workers(_processes(sources, workers)))
+        processes = stack.enter_context(choose_workers(_size(sources), workers))
         pools = [select(source, recipe.seed, questions, staging, processes, watch) for source in sources]
         notes = [] if questions is None else [_told(file) for file in questions.files]
         for pool in pools:
-            drop_duplicates(pool)
+            drop_duplicates(pool, processes)
             notes += drop_near(pool, staging, watch)
-        drop_across(pools)
+        drop_across(pools, processes)
         if recipe.disjoint is not None:
             held = [(parent.id, row_keys(parent)) for parent in earlier]
             drop_overlap(pools, held, drop=recipe.disjoint.drop)
-        drawn = [take(pool, recipe.seed) for pool in pools]
+        drawn = [take(pool, recipe.seed, processes) for pool in pools]
         check_expectations(pools)
         rows, rejects = _rows_table(recipe, pools, drawn), _rejects_table(pools)
 
@@ -133,10 +134,10 @@ def find_sources(recipe: Recipe, stack: ExitStack, notice: Callable[[str], None]
     return [SourceRows.find(source, recipe.folder, http) for source in recipe.sources]
 
 
-def _processes(sources: Sequence[SourceRows], wanted: int | None) -> int:
+def _size(sources: Sequence[SourceRows]) -> int:
+    """The bytes to read, or as many as it would be worth the time: telling a language takes far longer than reading."""
     size = sum(source.size_to_read() for source in sources)
-    # Telling a language takes far longer than reading.
-    return processes_for(size * 16 if any(source.recipe.language for source in sources) else size, wanted)
+    return size * 16 if any(source.recipe.language for source in sources) else size
 
 
 def _chosen(pool: Pool, places: npt.NDArray[np.int64]) -> ChosenRows:

@@ -5,11 +5,10 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from curation.build import build, find_sources
 from curation.demo.sources import write_demo_sources
-from curation.errors import CurationError
+from curation.errors import CurationError, RecipeError
 from curation.files import SourceFile
 from curation.hub.pin import pin
 from curation.hub.settings import hub_settings
@@ -20,6 +19,7 @@ from curation.recipe_reader import find_recipe, read_recipe
 from curation.regenerate import regenerate
 from curation.source_rows import SourceRows
 from curation.summary import summary_lines
+from curation.workers.base import Cluster
 from manifests.command import Parser, common_flags, default_store, path, print_result, run, say
 from manifests.identity import ledger_json
 from manifests.store import Store
@@ -33,11 +33,35 @@ def _processes(text: str) -> int:
 
 
 _MOST_PROCESSES = 1_024
-_WORKERS: dict[str, Any] = {
-    "type": _processes,
-    "metavar": "N",
-    "help": "processes that read the sources (default: one a core; it changes nothing but the time)",
-}
+
+
+def _add_workers(command: Parser) -> None:
+    command.add_argument(
+        "--workers",
+        type=_processes,
+        metavar="N",
+        help="processes that read the sources (default: one a core; it changes nothing but the time)",
+    )
+    command.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="where they are: on this machine, or on a Ray cluster (default: %(default)s)",
+    )
+    command.add_argument(
+        "--address",
+        metavar="ADDRESS",
+        help="of the Ray cluster: ray://HOST:PORT, HOST:PORT or auto (default: $RAY_ADDRESS, else one is started here)",
+    )
+
+
+def _workers(options: argparse.Namespace) -> int | Cluster | None:
+    number: int | None = options.workers
+    if options.engine == "ray":
+        return Cluster(options.address, number)
+    if options.address is not None:
+        raise RecipeError("--address is that of a Ray cluster; add --engine ray")
+    return number
 
 
 def build_parser() -> Parser:
@@ -58,7 +82,7 @@ def build_parser() -> Parser:
         action="store_true",
         help="add sketches, by which an audit tells near duplicates (as 'sketch = true' in the recipe)",
     )
-    building.add_argument("--workers", **_WORKERS)
+    _add_workers(building)
     building.set_defaults(handler=_build)
 
     again = commands.add_parser(
@@ -80,7 +104,7 @@ def build_parser() -> Parser:
         action="store_true",
         help="take source files with other bytes, if every row of the manifest is the same in them",
     )
-    again.add_argument("--workers", **_WORKERS)
+    _add_workers(again)
     again.set_defaults(handler=_regenerate)
 
     pinning = commands.add_parser(
@@ -132,7 +156,7 @@ def _build(options: argparse.Namespace) -> int:
     store = Store.open(default_store(options.store))
     if options.dry_run:
         return _dry_run(options, recipe)
-    built = build(recipe, store, LineProgress(say), workers=options.workers, notice=say)
+    built = build(recipe, store, LineProgress(say), workers=_workers(options), notice=say)
     manifest, identity = built.manifest, built.manifest.identity
     result = {
         "id": manifest.id,
@@ -196,7 +220,7 @@ def _regenerate(options: argparse.Namespace) -> int:
         options.out,
         allow_rewritten=options.allow_rewritten,
         progress=LineProgress(say),
-        workers=options.workers,
+        workers=_workers(options),
         notice=say,
     )
     manifest = done.manifest

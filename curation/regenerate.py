@@ -33,7 +33,8 @@ from curation.texts import (
     UnreadableSourceError,
     gather,
 )
-from curation.workers import Workers, processes_for
+from curation.workers.base import Cluster, Workers
+from curation.workers.choice import choose_workers
 from manifests import disk
 from manifests.dataset import DatasetWriter
 from manifests.errors import StoreError
@@ -68,7 +69,7 @@ def regenerate(
     *,
     allow_rewritten: bool = False,
     progress: Progress | None = None,
-    workers: int | None = None,
+    workers: int | Cluster | None = None,
     notice: Callable[[str], None] = quiet,
 ) -> Regenerated:
     """Rebuild the dataset of a manifest, into the store or into a new folder `out`.
@@ -96,7 +97,7 @@ def regenerate(
             stack.enter_context(publishing(store, notice))
         stack.enter_context(disk.writing(parent))
         staging, spill = (stack.enter_context(disk.staging(parent)) for _ in range(2))
-        processes = stack.enter_context(Workers(processes_for(size, workers)))
+        processes = stack.enter_context(choose_workers(size, workers))
         _rebuild(manifest, found, changed, staging, spill, processes, progress or Silence())
         if changed and not allow_rewritten:
             raise _rewritten(manifest, changed)

@@ -4,8 +4,10 @@ A draw works on candidates by place (0 … n−1 in upstream order) and answers 
 CPython's `random.Random` is the Mersenne Twister; `randint` and `shuffle` have given the same sequences since 3.2.
 """
 
+import heapq
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -45,17 +47,29 @@ def smallest_hashes(origins: Sequence[tuple[bytes, int]], wanted: int, seed: int
 
     Nested: the first 10,000 are the first 10,000 of the first 20,000. A row's key depends on nothing but itself.
     """
-    hashed = [(keys.draw_key(seed, origin, row), place) for place, (origin, row) in enumerate(origins)]
-    return [place for _, place in sorted(hashed)[:wanted]]
+    return merge_smallest([smallest_of(origins, wanted, seed)], wanted)
+
+
+def smallest_of(
+    origins: Iterable[tuple[bytes, int]], wanted: int, seed: int, first: int = 0
+) -> list[tuple[bytes, int]]:
+    """The `wanted` smallest (hash, place) of some candidates, ascending; their places begin at `first`."""
+    hashed = ((keys.draw_key(seed, origin, row), place) for place, (origin, row) in enumerate(origins, first))
+    return heapq.nsmallest(wanted, hashed)
+
+
+def merge_smallest(parts: Sequence[Sequence[tuple[bytes, int]]], wanted: int) -> list[int]:
+    """The `wanted` smallest places of all candidates, from what `smallest_of` said of the parts they were cut into."""
+    return [place for _, place in islice(heapq.merge(*parts), wanted)]
 
 
 def draw(
-    take: Take, seed: int, candidates: int, origins: Sequence[tuple[bytes, int]], source: str
+    take: Take, seed: int, candidates: int, smallest: Callable[[int, int], list[int]], source: str
 ) -> Sequence[int]:
     """The places that `take` draws from so many candidates, in the order of the draw.
 
-    `origins` (of a hash draw only) has an entry a candidate: origin key and row within the file. TakeError when there
-    are too few.
+    `smallest` does a draw by hash: (wanted, seed) to places. All other draws go by the number of candidates alone.
+    TakeError when there are too few.
     """
     if take.count is not None and candidates < take.count:
         raise TakeError(
@@ -70,7 +84,7 @@ def draw(
         case "shuffle":
             return shuffled(candidates, wanted, chosen_seed)
         case "hash":
-            return smallest_hashes(origins, wanted, chosen_seed)
+            return smallest(wanted, chosen_seed)
         case _:  # "all" and "first"
             return range(wanted)
 

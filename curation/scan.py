@@ -155,6 +155,16 @@ class Scanned(Found):
     keys: RowKeys | None = None
     rejects: list[tuple[int, Verdict]] = field(default_factory=list)
 
+    @property
+    def texts(self) -> Places:
+        """Where the texts of the rows that are left were put aside, if they were."""
+        return np.empty(0, PLACE) if self.keys is None else self.keys.texts
+
+    @texts.setter
+    def texts(self, places: Places) -> None:
+        if self.keys is not None:
+            self.keys.texts = places
+
 
 def index(job: Job, part: Part) -> Index:
     """Where the rows of a part begin."""

@@ -13,17 +13,16 @@ import pyarrow as pa
 
 from curation import sampling
 from curation.decontamination import Questions
-from curation.duplicates import first_places
 from curation.errors import GuardError, OverlapError, SourceError
 from curation.formats.base import BrokenRowError
 from curation.near.search import find_near
 from curation.pool import Pool, Reject, close_stage
 from curation.progress import Progress
-from curation.scan import Chosen, Job, Numbers, RowKeys, index, job_of, joined, scan, scan_chosen
+from curation.scan import Chosen, Job, KeyBytes, Numbers, RowKeys, index, job_of, joined, scan, scan_chosen
 from curation.source_rows import SourceRows
 from curation.spill import SpillReader
 from curation.texts import cuts, held_rows, read_traces
-from curation.workers import Workers
+from curation.workers.base import Workers
 from manifests.keys import Trace
 from manifests.ledger import NOT_TAKEN, Stage
 from manifests.origins import locate_rows
@@ -32,6 +31,8 @@ from manifests.overlap import first_matches
 SAME_CONTENT = "same-content"
 SAME_ROW = "same-row"
 NEAR_DUPLICATE = "near-duplicate"
+
+_HASHED_ROWS = 1 << 18  # rows of a part of a draw by hash
 
 
 def select(
@@ -93,7 +94,7 @@ def _select_raw(source: SourceRows, seed: int, job: Job, workers: Workers, progr
         close_stage(recipe, stages, kept, "language", read, rejects)
         left = ~np.isin(rows, np.array([reject.row for reject in rejects], np.uint64))
         rows, where = rows[left], where[left]
-    drawn = _draw(source, rows, seed)
+    drawn = _draw(source, rows, seed, workers)
     stages.append(_take_stage(len(rows), len(drawn)))
     ascending = np.sort(np.array(drawn, np.int64))
     chosen = chunks_of(source, rows[ascending], where[ascending])
@@ -141,11 +142,11 @@ def _pool(
     return Pool(source, job, keys, stages, kept, order)
 
 
-def drop_duplicates(pool: Pool) -> None:
+def drop_duplicates(pool: Pool, workers: Workers) -> None:
     """The stage `duplicates`: of equal rows of a source the lowest stays."""
     if pool.recipe.keep_duplicates:
         return
-    numbers, firsts = pool.keys.rows, first_places(pool.keys.contents)
+    numbers, firsts = pool.keys.rows, workers.first_places(pool.keys.contents)
     repeated = np.flatnonzero(firsts != np.arange(len(firsts)))
     pool.reject(
         "duplicates",
@@ -211,12 +212,12 @@ def _traces(pool: Pool, places: npt.NDArray[np.int64], folder: Path) -> Iterator
             yield trace
 
 
-def drop_across(pools: Sequence[Pool]) -> None:
+def drop_across(pools: Sequence[Pool], workers: Workers) -> None:
     """The stage `across`: of equal rows of several sources the first source's stays, there the lowest row."""
     places = [pool.places for pool in pools]
     owners = np.repeat(np.arange(len(pools)), [len(of_pool) for of_pool in places])
     own_places = np.concatenate(places)
-    firsts = first_places(
+    firsts = workers.first_places(
         np.concatenate([pool.keys.contents[of_pool] for pool, of_pool in zip(pools, places, strict=True)])
     )
     repeated = np.flatnonzero(firsts != np.arange(len(firsts)))
@@ -263,7 +264,7 @@ def drop_overlap(pools: Sequence[Pool], earlier: Sequence[tuple[str, pa.Table]],
         pool.reject("disjoint", dropped)
 
 
-def take(pool: Pool, seed: int) -> npt.NDArray[np.int64]:
+def take(pool: Pool, seed: int, workers: Workers) -> npt.NDArray[np.int64]:
     """The stage `take`: the places of the rows drawn, in the order of the draw.
 
     After a raw draw nothing is drawn any more: what is left of it stays in its order. TakeError when too few are left.
@@ -272,7 +273,7 @@ def take(pool: Pool, seed: int) -> npt.NDArray[np.int64]:
     if pool.order is not None:
         by_row = dict(zip(pool.keys.rows[places].tolist(), places.tolist(), strict=True))
         return np.array([by_row[row] for row in pool.order if row in by_row], np.int64)
-    drawn = _draw(pool.source, pool.keys.rows[places], seed)
+    drawn = _draw(pool.source, pool.keys.rows[places], seed, workers)
     pool.stages.append(_take_stage(len(places), len(drawn)))
     return places[np.asarray(drawn, np.int64)]
 
@@ -293,14 +294,25 @@ def check_expectations(pools: Iterable[Pool]) -> None:
         )
 
 
-def _draw(source: SourceRows, rows: Numbers, seed: int) -> Sequence[int]:
+def _draw(source: SourceRows, rows: Numbers, seed: int, workers: Workers) -> Sequence[int]:
     """The places, among candidates with these row numbers, that the source's take draws, in the order of the draw."""
-    recipe = source.recipe
-    origins: Sequence[tuple[bytes, int]] = ()
-    if recipe.take.kind == "hash":  # no other draw looks at where its candidates come from
-        keys, within = locate_rows(source.record, rows)
-        origins = list(zip(map(bytes, keys), within.tolist(), strict=True))
-    return sampling.draw(recipe.take, seed, len(rows), origins, recipe.name)
+
+    def smallest(wanted: int, seed: int) -> list[int]:
+        origins, within = locate_rows(source.record, rows)
+        parts = (
+            (begin, origins[begin : begin + _HASHED_ROWS], within[begin : begin + _HASHED_ROWS])
+            for begin in range(0, len(rows), _HASHED_ROWS)
+        )
+        found = [hashed for _, hashed in workers.ordered(_smallest_of_part, (wanted, seed), parts)]
+        return sampling.merge_smallest(found, wanted)
+
+    return sampling.draw(source.recipe.take, seed, len(rows), smallest, source.recipe.name)
+
+
+def _smallest_of_part(asked: tuple[int, int], part: tuple[int, KeyBytes, Numbers]) -> list[tuple[bytes, int]]:
+    (wanted, seed), (first, origins, within) = asked, part
+    pairs = zip(map(bytes, origins), within.tolist(), strict=True)
+    return sampling.smallest_of(pairs, wanted, seed, first)
 
 
 def _take_stage(rows_in: int, taken: int) -> Stage:

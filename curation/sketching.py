@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from curation.progress import Progress
 from curation.spill import TEXTS, Places, SpillReader
-from curation.workers import Workers
+from curation.workers.base import Workers
+from manifests.keys import Trace
 from manifests.similarity.sketch import SKETCH_BYTES, Sketches, sketches, text_of
 
 _PORTION_BYTES = 4 << 20
@@ -17,22 +19,39 @@ _PORTION_BYTES = 4 << 20
 def sketches_of(texts: Places, folder: Path, workers: Workers, progress: Progress) -> Sketches:
     """The sketch of each text put aside in `folder`, in the order of the places, however many processes work.
 
-    Texts are read in the order in which they lie there, and a few megabytes at a time.
+    Texts are read in the order in which they lie there, and a few megabytes at a time: by the workers where they see
+    the folder, else for them.
     """
     progress.begin("sketches")
     result = np.empty((len(texts), SKETCH_BYTES), np.uint8)
     order = np.argsort(texts, order=("process", "begin"))
     done = 0
-    for portion, found in workers.ordered(_sketch, folder, _portions(texts[order])):
+    portions = _portions(texts[order])
+    tasks: Iterator[_Portion] = map(_Portion, portions)
+    if not workers.shares_files:
+        tasks = (_Portion(portion, tuple(_read(folder, portion))) for portion in portions)
+    for portion, found in workers.ordered(_sketch, folder, tasks):
         result[order[done : done + len(found)]] = found
         done += len(found)
-        progress.step(len(found), int(_sizes(portion).sum()))
+        progress.step(len(found), int(_sizes(portion.places).sum()))
     return result
 
 
-def _sketch(folder: Path, portion: Places) -> Sketches:
+class _Portion(NamedTuple):
+    """Texts by their places, and themselves for those who don't see the folder that they lie in."""
+
+    places: Places
+    traces: tuple[Trace, ...] | None = None
+
+
+def _sketch(folder: Path, portion: _Portion) -> Sketches:
+    traces = _read(folder, portion.places) if portion.traces is None else portion.traces
+    return sketches(map(text_of, traces))
+
+
+def _read(folder: Path, places: Places) -> Iterator[Trace]:
     with SpillReader(folder) as reader:
-        return sketches(text_of(trace) for trace in reader.traces(portion))
+        yield from reader.traces(places)
 
 
 def _portions(texts: Places) -> Iterator[Places]:

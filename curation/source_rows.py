@@ -5,10 +5,10 @@ behind it not opened.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from curation.errors import RecipeError, SourceError
 from curation.files import SourceFile, find_files
@@ -21,7 +21,7 @@ from curation.progress import Progress
 from curation.readers import broken, check_found, cut, read_head, unreadable
 from curation.recipe import SourceRecipe
 from curation.scan import Found, Job, Part, index
-from curation.workers import Workers
+from curation.workers.base import Workers
 from manifests.disk import sha256_file
 from manifests.identity import FileRecord, SourceRecord
 
@@ -52,14 +52,17 @@ def read_parts(
     Where a part does not end with a row, the cut was wrong: it is read on to the end of its file. That it begins with a
     row is proven by the part before it.
     """
+    # Only `scan` puts texts aside, and what it finds says where.
+    carry: Any = workers.ordered if job.spill is None else workers.putting_aside
+    carried: Callable[[Work[Result], Job, Iterable[Part]], Iterator[tuple[Part, Result]]] = carry
     ended: SourceFile | None = None
-    for part, result in workers.ordered(work, job, parts):
+    for part, result in carried(work, job, parts):
         if part.file is ended:
             continue
         if result.wrong_end:
             ended = part.file
             rest = replace(part, span=Span(part.span.begin, part.head.end))
-            yield from workers.ordered(work, job, [rest])
+            yield from carried(work, job, [rest])
         else:
             yield part, result
 
@@ -127,22 +130,20 @@ class SourceRows:
         Raises SourceError when a file can't be read, the source is empty, or the range passes its last row.
         """
         self._spans, self._before, self._row = [], [], 0
-        with ThreadPoolExecutor(1) as background:
-            for places in self._runs():
+        for places in self._runs():
+            if self._ended:
+                break
+            now: _OpenFile | None = None
+            parts = self._parts(places, workers, job, progress)
+            for part, result in read_parts(workers, work, job, parts):
+                if now is None or part.file is not now.file:
+                    self._close(now, job)
+                    now = _OpenFile(part.file, self._row + 1, self._digest(part.file, workers))
+                yield self._piece(now, part, result)
+                progress.step(result.rows, part.size)
                 if self._ended:
                     break
-                now: _OpenFile | None = None
-                parts = self._parts(places, workers, job, progress)
-                for part, result in read_parts(workers, work, job, parts):
-                    if now is None or part.file is not now.file:
-                        self._close(now, job)
-                        digest = background.submit(self._digest, part.file)
-                        now = _OpenFile(part.file, self._row + 1, digest)
-                    yield self._piece(now, part, result)
-                    progress.step(result.rows, part.size)
-                    if self._ended:
-                        break
-                self._close(now, job)
+            self._close(now, job)
         self._check_range()
 
     def size_to_read(self) -> int:
@@ -217,7 +218,7 @@ class SourceRows:
         here, held = self._here(place), 0
         self._stamp(here)
         parts = self._text_parts(here, read_head(here, job.layout))
-        for part, result in read_parts(workers, index, replace(job, language=None), parts):
+        for part, result in read_parts(workers, index, replace(job, language=None, spill=None), parts):
             progress.step(result.rows, part.size)
             held += result.rows
             if held >= enough:
@@ -248,7 +249,10 @@ class SourceRows:
             return
         if self.recipe.rows is None:  # how much is read beyond a range depends on where files are cut
             check_found(now.file, job.layout, now.notes)
-        size, sha256 = now.digest.result()
+        try:
+            size, sha256 = now.digest.result()
+        except OSError as error:
+            raise self._unreadable(now.file, error) from error
         self.check_unchanged(now.file)
         if self.recipe.rows and self._row < self.recipe.rows[0]:
             self._before.append((now.file.path, 0))  # an empty file: the range begins with the next
@@ -277,13 +281,12 @@ class SourceRows:
         except OSError as error:
             raise self._unreadable(file, error) from error
 
-    def _digest(self, file: SourceFile) -> tuple[int, str]:
-        if fetched := self._fetched.get(file.path):
-            return fetched.size, fetched.sha256  # taken when it was fetched
-        try:
-            return sha256_file(file.here)
-        except OSError as error:
-            raise self._unreadable(file, error) from error
+    def _digest(self, file: SourceFile, workers: Workers) -> Future[tuple[int, str]]:
+        if fetched := self._fetched.get(file.path):  # taken when it was fetched
+            known: Future[tuple[int, str]] = Future()
+            known.set_result((fetched.size, fetched.sha256))
+            return known
+        return workers.beside(sha256_file, file.here)
 
     def _unreadable(self, file: SourceFile, error: OSError) -> SourceError:
         return SourceError(

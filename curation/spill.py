@@ -115,6 +115,26 @@ class SpillReader:
         return spill_path(self._folder, process)
 
 
+def texts_of_this_process(folder: Path) -> bytes:
+    """All that this process has put aside in a folder; nothing, if it has not."""
+    try:
+        return spill_path(folder, os.getpid()).read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def put_aside_again(folder: Path, texts: bytes, places: Places) -> Places:
+    """Put texts from another process's file into this one's in `folder`: the places that they have there."""
+    if not len(places):
+        return places
+    moved = places.copy()
+    with spill_path(folder, os.getpid()).open("ab") as file:
+        moved["begin"] += file.seek(0, os.SEEK_END)
+        file.write(texts)
+    moved["process"] = os.getpid()
+    return moved
+
+
 def spill_path(folder: Path, process: int) -> Path:
     """The file that a process appends to."""
     return folder / f"texts-{process}.spill"

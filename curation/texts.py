@@ -5,7 +5,7 @@ with an index of where each lies, and gathered from there block by block.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -24,7 +24,7 @@ from curation.readers import format_of, unreadable
 from curation.scan import KEY_BYTES, Job, KeyBytes, Numbers
 from curation.spill import PLACE, TEXTS, Places, SpillReader, SpillWriter
 from curation.traces import Fault, parse
-from curation.workers import Workers
+from curation.workers.base import Workers
 from manifests.identity import SourceRecord
 from manifests.keys import Trace, trace_keys
 from manifests.tables import BLOCK_ROWS, CONTENT, table_of
@@ -135,16 +135,16 @@ def put_aside(
             where[places] = source.texts
             continue
         progress.begin(f"{source.name}: text of the rows taken")
-        chunks = _chunks(source, places, contents, prompts, folder)
-        for chunk, spilled in workers.ordered(_spill, source.job, chunks):
-            count = len(spilled.places)
+        job, chunks = replace(source.job, spill=folder), _chunks(source, places, contents, prompts)
+        for chunk, spilled in workers.putting_aside(_spill, job, chunks):
+            count = len(spilled.texts)
             if spilled.difference:
                 raise RowDifferenceError(source.name, int(chunk.numbers[count]), spilled.difference)
             if spilled.unreadable:
                 row = int(chunk.numbers[count])
                 raise UnreadableSourceError(source.name, chunk.file.path, row, spilled.unreadable)
-            where[chunk.manifest_places] = spilled.places
-            progress.step(count, sum(int(spilled.places[text].sum()) for text in TEXTS))
+            where[chunk.manifest_places] = spilled.texts
+            progress.step(count, sum(int(spilled.texts[text].sum()) for text in TEXTS))
     return where
 
 
@@ -168,15 +168,14 @@ class _Chunk:
     contents: KeyBytes
     prompts: KeyBytes
     manifest_places: Indices
-    folder: Path
     missing: MissingRow | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Spilled:
     """Where the texts of a chunk were put. There are fewer when the next row differs or can't be read."""
 
-    places: Places
+    texts: Places
     difference: str = ""
     unreadable: str = ""
 
@@ -186,7 +185,9 @@ def _spill(job: Job, chunk: _Chunk) -> _Spilled:
     difference = unreadable_file = ""
     if chunk.missing is not None:
         return _unspilled(chunk.missing)
-    with SpillWriter(chunk.folder) as spill:
+    if job.spill is None:
+        raise ValueError("texts are put aside in no folder")
+    with SpillWriter(job.spill) as spill:
         count = 0
         traces = read_traces(chunk.file, job, chunk.head, chunk.places.tolist())
         try:
@@ -219,9 +220,7 @@ def _difference(trace: Trace | Fault, content: KeyBytes, prompt: KeyBytes) -> st
     return ""
 
 
-def _chunks(
-    source: ChosenRows, places: Indices, contents: KeyBytes, prompts: KeyBytes, folder: Path
-) -> Iterator[_Chunk]:
+def _chunks(source: ChosenRows, places: Indices, contents: KeyBytes, prompts: KeyBytes) -> Iterator[_Chunk]:
     done = 0
     for held in source.files:
         for begin, end in cuts(held):
@@ -234,13 +233,12 @@ def _chunks(
                 contents[part],
                 prompts[part],
                 part,
-                folder,
             )
         done += len(held.numbers)
         if held.missing is not None:
             number, none = np.array([held.missing.number], np.uint64), np.empty(0, np.uint64)
             yield _Chunk(
-                *(held.file, held.head, number, none, contents[:0], prompts[:0], places[:0], folder),
+                *(held.file, held.head, number, none, contents[:0], prompts[:0], places[:0]),
                 held.missing,
             )
 

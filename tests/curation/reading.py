@@ -20,7 +20,7 @@ from curation.recipe import Columns
 from curation.scan import Found, Job, Part
 from curation.source_rows import read_parts
 from curation.traces import RawRow
-from curation.workers import Workers
+from curation.workers.local import LocalWorkers
 
 PAIR = Columns(("prompt", "response"))
 
@@ -84,7 +84,7 @@ def read_cut(path: Path, layout: Layout, size: int) -> Read:
         *(part.span.begin for part in parts),
         head.end,
     ]
-    with Workers(0) as workers:
+    with LocalWorkers(0) as workers:
         for _, found in read_parts(workers, collect, Job(layout, None), parts):
             assert not found.wrong_end
             read.placed += found.placed

@@ -1,4 +1,5 @@
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -7,7 +8,15 @@ from xxhash import xxh3_128_digest
 
 from curation.errors import TakeError
 from curation.recipe import Take
-from curation.sampling import draw, mixed_order, reservoir, shuffled, smallest_hashes
+from curation.sampling import (
+    draw,
+    merge_smallest,
+    mixed_order,
+    reservoir,
+    shuffled,
+    smallest_hashes,
+    smallest_of,
+)
 from tests.curation.helpers import message_of, plain_reservoir, plain_shuffle
 
 LARGEST_SEED = 2**63 - 1
@@ -147,31 +156,50 @@ def test_in_the_mixed_order_removing_a_row_never_moves_another(
     assert [left[place] for place in mixed_order(left, seed)] == in_order
 
 
+def by_hash(candidates: list[tuple[bytes, int]]) -> Callable[[int, int], list[int]]:
+    return lambda wanted, seed: smallest_hashes(candidates, wanted, seed)
+
+
+@given(st.lists(st.integers(0, 40), max_size=5), st.integers(0, 60), st.integers(0, 3))
+def test_the_smallest_hashes_of_parts_are_those_of_the_whole(
+    sizes: list[int], wanted: int, seed: int
+) -> None:
+    candidates = [(ORIGIN, row % 7) for row in range(sum(sizes))]  # equal ones too
+    parts, first = [], 0
+    for size in sizes:
+        parts.append(smallest_of(candidates[first : first + size], wanted, seed, first))
+        first += size
+    assert merge_smallest(parts, wanted) == smallest_hashes(candidates, wanted, seed)
+
+
 @pytest.mark.parametrize("kind", ["reservoir", "shuffle", "hash"])
 def test_a_draws_own_seed_goes_before_the_recipes(kind: str) -> None:
     candidates = rows_of_one_file(50)
-    own = draw(Take(kind, 10, seed=7), 42, len(candidates), candidates, "one")
-    assert own == draw(Take(kind, 10), 7, len(candidates), candidates, "one")
-    assert own != draw(Take(kind, 10), 42, len(candidates), candidates, "one")
-    assert draw(Take(kind, 10, seed=0), 42, len(candidates), candidates, "one") == draw(
-        Take(kind, 10), 0, len(candidates), candidates, "one"
+    own = draw(Take(kind, 10, seed=7), 42, len(candidates), by_hash(candidates), "one")
+    assert own == draw(Take(kind, 10), 7, len(candidates), by_hash(candidates), "one")
+    assert own != draw(Take(kind, 10), 42, len(candidates), by_hash(candidates), "one")
+    assert draw(Take(kind, 10, seed=0), 42, len(candidates), by_hash(candidates), "one") == draw(
+        Take(kind, 10), 0, len(candidates), by_hash(candidates), "one"
     )
 
 
 def test_each_kind_of_draw_is_the_one_it_is_called() -> None:
     candidates = rows_of_one_file(100)
-    assert list(draw(Take("all"), 42, len(candidates), candidates, "one")) == list(range(100))
-    assert list(draw(Take("first", 3), 42, len(candidates), candidates, "one")) == [0, 1, 2]
-    assert draw(Take("reservoir", 10), 42, len(candidates), candidates, "one") == RESERVOIRS[100, 10, 42]
-    assert draw(Take("shuffle", 10), 42, len(candidates), candidates, "one") == SHUFFLES[100, 10, 42]
-    assert draw(Take("hash", 10), 42, len(candidates), candidates, "one") == HASHES[100, 10, 42]
+    assert list(draw(Take("all"), 42, len(candidates), by_hash(candidates), "one")) == list(range(100))
+    assert list(draw(Take("first", 3), 42, len(candidates), by_hash(candidates), "one")) == [0, 1, 2]
+    assert (
+        draw(Take("reservoir", 10), 42, len(candidates), by_hash(candidates), "one")
+        == RESERVOIRS[100, 10, 42]
+    )
+    assert draw(Take("shuffle", 10), 42, len(candidates), by_hash(candidates), "one") == SHUFFLES[100, 10, 42]
+    assert draw(Take("hash", 10), 42, len(candidates), by_hash(candidates), "one") == HASHES[100, 10, 42]
 
 
 @pytest.mark.parametrize("kind", ["first", "reservoir", "shuffle", "hash"])
 def test_all_that_there_are_can_be_taken_and_one_more_can_not(kind: str) -> None:
-    assert sorted(draw(Take(kind, 5), 42, 5, rows_of_one_file(5), "one")) == [0, 1, 2, 3, 4]
+    assert sorted(draw(Take(kind, 5), 42, 5, by_hash(rows_of_one_file(5)), "one")) == [0, 1, 2, 3, 4]
     with pytest.raises(TakeError) as raised:
-        draw(Take(kind, 6), 42, 5, rows_of_one_file(5), "one")
+        draw(Take(kind, 6), 42, 5, by_hash(rows_of_one_file(5)), "one")
     message = message_of(raised)
     assert message.startswith(f"source one: take = {{ {kind} = 6 }}")
     assert "only 5 rows are left" in message

@@ -12,7 +12,7 @@ from curation.recipe import Recipe
 from curation.recipe_reader import find_recipe, parse_recipe, read_recipe
 from curation.sketching import sketches_of
 from curation.spill import SpillWriter
-from curation.workers import Workers
+from curation.workers.local import LocalWorkers
 from manifests.identity import SKETCH
 from manifests.keys import Trace
 from manifests.manifest import Manifest
@@ -121,7 +121,7 @@ def test_texts_are_sketched_a_few_megabytes_at_a_time_which_changes_nothing(
     expected = sketches(text_of(ROWS[place]) for place in mixed)
     for size in (1, 50, 1_000, 4 << 20):
         monkeypatch.setattr(sketching, "_PORTION_BYTES", size)
-        assert (sketches_of(places[mixed], tmp_path, Workers(0), Silence()) == expected).all()
+        assert (sketches_of(places[mixed], tmp_path, LocalWorkers(0), Silence()) == expected).all()
         sizes = [len(portion) for portion in sketching._portions(places)]
         assert sum(sizes) == len(ROWS)
         assert (len(sizes) == 1) == (size == 4 << 20)
@@ -130,7 +130,7 @@ def test_texts_are_sketched_a_few_megabytes_at_a_time_which_changes_nothing(
 
 def test_no_rows_have_no_sketches(tmp_path: Path) -> None:
     with SpillWriter(tmp_path) as spill:
-        assert sketches_of(spill.places(), tmp_path, Workers(0), Silence()).shape == (0, 128)
+        assert sketches_of(spill.places(), tmp_path, LocalWorkers(0), Silence()).shape == (0, 128)
 
 
 @pytest.mark.parametrize("name", ["session1", "session1-as-run", "session2"])

@@ -8,7 +8,7 @@ from curation.recipe import Columns, SourceRecipe
 from curation.scan import index, job_of
 from curation.source_rows import SourceRows
 from curation.texts import read_traces
-from curation.workers import Workers
+from curation.workers.local import LocalWorkers
 from manifests.disk import sha256_file
 from tests.curation.helpers import message_of, traces, write_traces
 
@@ -27,7 +27,7 @@ def open_source(
 def read(source: SourceRows) -> list[tuple[int, tuple[str, ...]]]:
     """All rows of the range with their numbers: found first, then read where they were found."""
     job, rows = job_of(source.recipe), []
-    for piece in source.read(Workers(0), index, job, Silence()):
+    for piece in source.read(LocalWorkers(0), index, job, Silence()):
         places = piece.result.places[piece.begin : piece.end].tolist()
         traces_read = read_traces(piece.part.file, job, piece.part.head, places)
         rows += [

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from curation.errors import SourceError, WorkerError
-from curation.workers import Workers, available_cores, processes_for
+from curation.workers.local import LocalWorkers, available_cores, processes_for
 from tests.curation.helpers import (
     ROOT,
     left_behind,
@@ -59,7 +59,7 @@ def children_of(process: int) -> list[int]:
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
 def test_results_come_in_the_order_of_the_tasks(count: int) -> None:
-    with Workers(count) as workers:
+    with LocalWorkers(count) as workers:
         for common in (100, 200):  # a second time with the same processes
             assert list(workers.ordered(double, common, range(12))) == [
                 (task, 2 * task + common) for task in range(12)
@@ -69,12 +69,12 @@ def test_results_come_in_the_order_of_the_tasks(count: int) -> None:
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_with_one_worker_or_none_everything_runs_in_this_process(count: int) -> None:
-    with Workers(count) as workers:
+    with LocalWorkers(count) as workers:
         assert {pid for _, pid in workers.ordered(process_of, None, range(3))} == {os.getpid()}
 
 
 def test_so_many_processes_work_and_none_is_this_one() -> None:
-    with Workers(2) as workers:
+    with LocalWorkers(2) as workers:
         found = {pid for _, pid in workers.ordered(process_of, None, range(50))}
     assert os.getpid() not in found
     assert 1 <= len(found) <= 2
@@ -89,7 +89,7 @@ def test_tasks_are_taken_only_a_few_ahead_of_the_results() -> None:
             taken = task
             yield task
 
-    with Workers(2) as workers:
+    with LocalWorkers(2) as workers:
         results = workers.ordered(double, 0, tasks())
         for task in range(5):
             assert next(results) == (task, 2 * task)
@@ -97,7 +97,7 @@ def test_tasks_are_taken_only_a_few_ahead_of_the_results() -> None:
 
 
 def test_one_task_may_be_worked_on_while_another_list_of_tasks_is() -> None:
-    with Workers(2) as workers:
+    with LocalWorkers(2) as workers:
         found = [
             inner
             for task, _ in workers.ordered(double, 0, range(4))
@@ -107,14 +107,14 @@ def test_one_task_may_be_worked_on_while_another_list_of_tasks_is() -> None:
 
 
 def test_tasks_and_results_may_be_larger_than_a_pipe() -> None:
-    with Workers(2) as workers:
+    with LocalWorkers(2) as workers:
         results = [result for _, result in workers.ordered(many_bytes, bytes(1 << 20), [3 << 20] * 5)]
     assert results == [bytes(3 << 20)] * 5
 
 
 @pytest.mark.parametrize("count", [0, 2])
 def test_what_a_task_raises_is_raised_where_its_result_would_have_come(count: int) -> None:
-    with Workers(count) as workers:
+    with LocalWorkers(count) as workers:
         results = workers.ordered(refuse, 7, range(20))
         assert [next(results) for _ in range(7)] == [(task, task) for task in range(7)]
         with pytest.raises(SourceError, match="task 7 is refused"):
@@ -123,7 +123,7 @@ def test_what_a_task_raises_is_raised_where_its_result_would_have_come(count: in
 
 
 def test_a_worker_that_is_killed_is_an_error_of_one_line_and_ends_the_others() -> None:
-    with pytest.raises(WorkerError) as raised, Workers(3) as workers:
+    with pytest.raises(WorkerError) as raised, LocalWorkers(3) as workers:
         list(workers.ordered(die, 10, range(200)))
     message = message_of(raised)
     assert "a worker process ended before its work was done (exit status -9)" in message
@@ -132,7 +132,7 @@ def test_a_worker_that_is_killed_is_an_error_of_one_line_and_ends_the_others() -
 
 
 def test_a_worker_killed_while_it_waits_for_work_is_an_error_too() -> None:
-    with Workers(2) as workers:
+    with LocalWorkers(2) as workers:
         for pid in {pid for _, pid in workers.ordered(process_of, None, range(50))}:
             os.kill(pid, signal.SIGKILL)
         with pytest.raises(WorkerError, match="exit status -9"):
@@ -141,7 +141,7 @@ def test_a_worker_killed_while_it_waits_for_work_is_an_error_too() -> None:
 
 
 def test_leaving_ends_the_processes() -> None:
-    with Workers(2) as workers:
+    with LocalWorkers(2) as workers:
         list(workers.ordered(double, 0, range(4)))
         assert len(children_of(os.getpid())) == 2
     assert children_of(os.getpid()) == []
@@ -157,7 +157,7 @@ def test_leaving_for_an_exception_ends_the_processes_whatever_they_are_doing(
         raise error
 
     started = time.monotonic()
-    with pytest.raises(error), Workers(2) as workers:
+    with pytest.raises(error), LocalWorkers(2) as workers:
         list(workers.ordered(wait, tmp_path, tasks()))
     assert time.monotonic() - started < SECONDS  # their work takes a minute
     assert children_of(os.getpid()) == []
@@ -168,17 +168,17 @@ BUSY = """
 import sys
 from pathlib import Path
 import polars
-from curation.workers import Workers
+from curation.workers.local import LocalWorkers
 from tests.curation.working import wait
-with Workers(3) as workers:
+with LocalWorkers(3) as workers:
     list(workers.ordered(wait, Path(sys.argv[1]), range(9)))
 """
 IDLE = """
 import sys, time
 from pathlib import Path
-from curation.workers import Workers
+from curation.workers.local import LocalWorkers
 from tests.curation.working import double
-with Workers(3) as workers:
+with LocalWorkers(3) as workers:
     list(workers.ordered(double, 0, range(20)))
     for process in workers._processes:
         (Path(sys.argv[1]) / str(process._process.pid)).touch()

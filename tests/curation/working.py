@@ -1,11 +1,14 @@
-"""What worker processes are given to do in the tests of `curation.workers`."""
+"""What worker processes are given to do in the tests of `curation.workers.local`."""
 
 import os
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from curation.errors import SourceError
+from curation.spill import Places, SpillWriter
+from manifests.keys import Trace
 
 
 def double(common: int, task: int) -> int:
@@ -45,3 +48,26 @@ def many_bytes(_common: bytes, task: int) -> bytes:
 def nap(common: float, task: int) -> int:
     time.sleep(common)
     return task
+
+
+@dataclass
+class Aside:
+    """What tasks share that put texts aside."""
+
+    spill: Path | None
+
+
+@dataclass
+class Put:
+    """Where they put them."""
+
+    texts: Places
+
+
+def put_aside(common: Aside, task: str) -> Put:
+    """The task as a prompt; `cc` twice, an empty one not at all."""
+    assert common.spill is not None
+    with SpillWriter(common.spill) as spill:
+        for _ in range(1 + (task == "cc") if task else 0):
+            spill.put(Trace(task, "", ""))
+        return Put(spill.places())

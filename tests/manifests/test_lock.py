@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from curation.workers import Workers
+from curation.workers.local import LocalWorkers
 from manifests.errors import BusyStoreError, StoreError
 from manifests.garbage import collect_garbage
 from manifests.lock import exclusive
@@ -107,7 +107,7 @@ def test_an_interrupt_ends_the_wait(store: Store) -> None:
 def test_processes_that_a_publisher_starts_don_t_hold_its_lock(store: Store) -> None:
     with publishing(store):
         assert open_locks(None, None) == [str(store.root / ".lock")]
-        with Workers(2) as workers:
+        with LocalWorkers(2) as workers:
             assert [found for _, found in workers.ordered(open_locks, None, range(4))] == [[]] * 4
 
 

@@ -48,9 +48,10 @@ def test_each_kind_counts_what_its_ring_sends_for_the_size_of_its_group() -> Non
 
 
 def test_a_collective_that_passes_through_several_fusions_counts_once() -> None:
-    """As libtpu writes one that runs beside other work: again in every fusion, under its channel."""
-    gather = "%again = bf16[64,128]{1,0} all-gather(%part), channel_id=7, replica_groups=[1,8]<=[8], dimensions={0}"
-    fusion = "%passed.N (p: bf16[8,128]) -> bf16[64,128] {\n  " + gather + "\n}\n\n"
+    """As libtpu writes one that runs beside other work: again in every fusion, under its chain."""
+    gather = "%again = bf16[64,128]{1,0} all-gather(%part), channel_id=1, replica_groups=[1,8]<=[8], dimensions={0}"
+    fusion = "%passed.N (p: bf16[8,128]) -> bf16[64,128] {\n  " + gather
+    fusion += ', frontend_attributes={chain_id="153"}\n}\n\n'
     fusions = "".join(fusion.replace("N", str(number)) for number in range(3))
     calls = "".join(
         f"  %f.{number} = bf16[64,128] fusion(%z), calls=%passed.{number}\n" for number in range(3)
@@ -59,6 +60,9 @@ def test_a_collective_that_passes_through_several_fusions_counts_once() -> None:
     plain = link_bytes(PROGRAM.replace("LIMIT", "5"), 8)["all-gather"]
     passed = fusions + PROGRAM.replace("LIMIT", "5").replace("  %loop =", calls + "  %loop =")
     assert link_bytes(passed, 8)["all-gather"] == plain + once
+    apart = fusions.replace(', frontend_attributes={chain_id="153"}', "")
+    several = apart + PROGRAM.replace("LIMIT", "5").replace("  %loop =", calls + "  %loop =")
+    assert link_bytes(several, 8)["all-gather"] == plain + 3 * once  # one channel, but three collectives
     in_the_loop = fusions + PROGRAM.replace("LIMIT", "5").replace("  ROOT %next", calls + "  ROOT %next")
     assert link_bytes(in_the_loop, 8)["all-gather"] == plain + 5 * once
 

@@ -21,7 +21,9 @@ from training.loop.devices import Devices
 from training.loop.step import Step
 from training.loop.update import build_optimizer
 from training.models import TINY
+from training.network.remat import LEVELS
 from training.preflight.programs import step_program
+from training.preflight.sweep import _nearer
 from training.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -151,6 +153,35 @@ def test_what_does_not_fit_is_refused_with_the_nearest_that_does(preflight: Pref
     [line] = [line for line in done.stderr.splitlines() if line.startswith("training: error")]
     assert "the nearest that fits has" in line
     assert "GiB a chip, v5e:2x4 has 15.75" in line
+
+
+@pytest.mark.slow
+def test_a_sweep_ranks_what_it_tried_and_tries_nothing_twice(preflight: Preflight) -> None:
+    done = preflight("--sweep", "--json", batch=32)
+    assert done.returncode == 0, done.stderr
+    tried = json.loads(done.stdout)["tried"]
+    settings = [json.dumps(each["settings"]) for each in tried]
+    assert len(set(settings)) == len(settings) >= 6
+    assert {each["settings"]["length"] for each in tried} == {192, 2048, 4096, 8192}
+    assert {each["settings"]["rows_per_device"] for each in tried} == {1, 2, 4}
+    minutes = [each["sessions"][1]["seconds"] for each in tried]
+    assert all(each["fits"] for each in tried)
+    assert minutes == sorted(minutes)
+    assert "sweep 1 of " in done.stderr
+
+
+def test_what_would_be_nearest_is_tried_in_the_order_of_what_it_costs() -> None:
+    settings = settings_of(remat="elementwise", placement="replicated")
+    nearer = list(_nearer(replace(settings, rows_per_device=2), may_be_cut=True))
+    kinds = [
+        "sharded" if each.placement == "sharded" else "shorter" if each.length < 128 else "same"
+        for each in nearer
+    ]
+    assert kinds == sorted(kinds, key=["same", "sharded", "shorter"].index)
+    assert [each.remat for each in nearer[:4]] == list(LEVELS[2:])
+    assert all(each.length >= 128 for each in nearer)
+    uncut = list(_nearer(settings, may_be_cut=False))
+    assert {each.placement for each in uncut} == {"replicated"}
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from training.errors import PreflightError
 from training.preflight.links import link_bytes
 from training.preflight.programs import Program
 
-FORMAT = 2
+FORMAT = 3
 # libtpu refuses a program for all that it uses, or already for its temporaries.
 _USED = re.compile(r"[Uu]sed ([\d.]+)([KMGT]?) of [\d.]+[KMGT]? hbm")
 _TEMPORARIES = re.compile(r"HLO temporaries \(([\d.]+)([KMGT]?)\) exceeds")

@@ -16,7 +16,7 @@ from collections import Counter
 from typing import TypeAlias
 
 Sent: TypeAlias = dict[tuple[str, str], float]
-"""Bytes by kind and channel of a collective; the channel is empty where there is none."""
+"""Bytes by kind of a collective and the chain that it is in; empty where it is in none."""
 
 WIDTHS = {
     "pred": 1, "s4": 0.5, "u4": 0.5, "s8": 1, "u8": 1, "s16": 2, "u16": 2, "s32": 4, "u32": 4, "s64": 8, "u64": 8,
@@ -27,7 +27,7 @@ _COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.-]+) .*\{\s*$")
 _COLLECTIVE = re.compile(
     r"= (?P<shape>.*?) (?P<kind>all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(?P<start>-start)?\("
 )
-_CHANNEL = re.compile(r" channel_id=(\d+)")
+_CHAIN = re.compile(r'\bchain_id="(\d+)"')
 _ARRAY = re.compile(r"\b([a-z]\w*)\[([\d,]*)\]")
 _LISTED = re.compile(r"replica_groups=\{\{([\d,]*)\}")
 _COUNTED = re.compile(r"replica_groups=\[(\d+),(\d+)\]")
@@ -41,8 +41,8 @@ def link_bytes(text: str, devices: int) -> dict[str, float]:
     """Bytes that one of `devices` sends in a run of the program, by kind of collective, kinds in alphabetical order.
 
     The body of a loop counts for each of its trips: as the compiler notes them, or the one number that its condition
-    compares with. What has a channel counts once, however often it is written: libtpu lets a collective run beside
-    others' work by noting it again in each of the fusions that it passes through. Raises `NotImplementedError` for a
+    compares with. What is in a chain counts once, however often it is written: libtpu lets a collective run beside
+    other work by noting it again in each of the fusions that it passes through. Raises `NotImplementedError` for a
     collective in a loop whose trips are not to be found.
     """
     computations, entry = _computations(text)
@@ -55,8 +55,8 @@ def link_bytes(text: str, devices: int) -> dict[str, float]:
             if found := _COLLECTIVE.search(line):
                 size = _bytes(found["shape"], started=bool(found["start"]))
                 sent = _sent(found["kind"], size, _group(line, devices))
-                channel = _CHANNEL.search(line)
-                _add(result, {(found["kind"], channel[1] if channel else ""): sent})
+                chain = _CHAIN.search(line)
+                _add(result, {(found["kind"], chain[1] if chain else ""): sent})
             called: Sent = {}
             for names in _CALLED.findall(line):
                 for inner in re.findall(r"[\w.-]+", names):

@@ -1,4 +1,4 @@
-"""Processes that work on parts of a source side by side.
+"""Processes of this machine that work on parts of a source side by side.
 
 Each is a fresh interpreter at the other end of a pipe. When the pipe closes, it ends: whatever kills the main process,
 nothing is left running. (The standard process pools import the caller's main module again, and outlive a killed
@@ -14,13 +14,15 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
+
+from curation.duplicates import first_places
 from curation.errors import WorkerError
-
-Common = TypeVar("Common")
-Task = TypeVar("Task")
-Result = TypeVar("Result")
+from curation.workers.base import Aside, Common, PutsAside, Result, Task
+from manifests.origins import KeyBytes
 
 _LITTLE = 16 << 20  # bytes that are read before other processes have started
 _SECONDS_A_TURN = 0.2
@@ -39,14 +41,17 @@ def processes_for(size: int, wanted: int | None = None) -> int:
     return available_cores() if size > _LITTLE else 0
 
 
-class Workers:
+class LocalWorkers:
     """So many processes, started when they are first needed. With one or none, everything runs in this process.
 
-    A context manager: on leaving, the processes end, at once if it is for an exception.
+    A context manager: on leaving, the processes end, at once if it is for an exception. See `base.Workers`.
     """
+
+    shares_files = True
 
     def __init__(self, count: int) -> None:
         self._count = count if count > 1 else 0
+        self._background: ThreadPoolExecutor | None = None
         self._idle: SimpleQueue[_Process] = SimpleQueue()
         self._processes: list[_Process] = []
         self._threads: ThreadPoolExecutor | None = None
@@ -58,21 +63,18 @@ class Workers:
         if kind is not None:
             for process in self._processes:
                 process.kill()
-        if self._threads is not None:
-            self._threads.shutdown(cancel_futures=True)
+        for threads in (self._threads, self._background):
+            if threads is not None:
+                threads.shutdown(cancel_futures=True)
         for process in self._processes:
             process.close()
         self._processes = []
-        self._threads = None
+        self._threads = self._background = None
 
     def ordered(
         self, function: Callable[[Common, Task], Result], common: Common, tasks: Iterable[Task]
     ) -> Iterator[tuple[Task, Result]]:
-        """Each task with its result, in the order of the tasks.
-
-        `function` is one of a module, `common` is what all tasks share. Tasks are taken as they are needed, a few ahead
-        of the results. What `function` raises is raised here; WorkerError when a process dies.
-        """
+        """See `base.Workers`. WorkerError when a process dies."""
         if not self._count:
             for task in tasks:
                 yield task, function(common, task)
@@ -92,6 +94,22 @@ class Workers:
         finally:
             for _, future in pending:
                 future.cancel()
+
+    def putting_aside(
+        self, function: Callable[[Any, Task], Aside], job: PutsAside, tasks: Iterable[Task]
+    ) -> Iterator[tuple[Task, Aside]]:
+        """See `base.Workers`: every process writes into the folder itself."""
+        return self.ordered(function, job, tasks)
+
+    def beside(self, function: Callable[[Task], Result], argument: Task) -> Future[Result]:
+        """See `base.Workers`: in a thread, one call after the other."""
+        if self._background is None:
+            self._background = ThreadPoolExecutor(1)
+        return self._background.submit(function, argument)
+
+    def first_places(self, keys: KeyBytes) -> npt.NDArray[np.int64]:
+        """See `base.Workers`: a sort here takes less than to hand the keys on."""
+        return first_places(keys)
 
     def _start(self) -> ThreadPoolExecutor:
         if self._threads is None:
@@ -125,7 +143,7 @@ class _Process:
         # somebody happens to stand in.
         path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "curation.worker"],
+            [sys.executable, "-P", "-m", "curation.workers.process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             process_group=0,  # Ctrl-C is for this process, which then ends the others

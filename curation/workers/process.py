@@ -1,4 +1,4 @@
-"""The process at the other end of `curation.workers`: reads a task, works, answers, until its input ends."""
+"""The process at the other end of `curation.workers.local`: reads a task, works, answers, until its input ends."""
 
 import os
 import pickle

@@ -1,0 +1,75 @@
+"""What a build asks of those who work for it. The functions that they are given are pure; they only carry them."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from curation.spill import Places
+from manifests.origins import KeyBytes
+
+Common = TypeVar("Common")
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A Ray cluster to work on.
+
+    address  `ray://HOST:PORT`, `HOST:PORT`, or `auto`; None: what RAY_ADDRESS says, else one on this machine, started
+             for the moment
+    cores    of it that are used at a time; None: all
+    """
+
+    address: str | None = None
+    cores: int | None = None
+
+
+class PutsAside(Protocol):
+    """What tasks share that put texts aside: `spill` is the folder. A dataclass."""
+
+    spill: Path | None
+
+
+class PutAside(Protocol):
+    """A result with the places of the texts that its task put aside."""
+
+    texts: Places
+
+
+Aside = TypeVar("Aside", bound=PutAside)
+
+
+class Workers(Protocol):
+    """Work on tasks side by side. However many there are, wherever they are, results are the same.
+
+    Raises WorkerError when a worker is gone and the work can't be done again.
+    """
+
+    shares_files: bool
+    """Whether they see the files that this process writes."""
+
+    def ordered(
+        self, function: Callable[[Common, Task], Result], common: Common, tasks: Iterable[Task]
+    ) -> Iterator[tuple[Task, Result]]:
+        """Each task with its result, in the order of the tasks.
+
+        `function` is one of a module, `common` is what all tasks share. Tasks are taken as they are needed, a few ahead
+        of the results. What `function` raises is raised here.
+        """
+
+    def putting_aside(
+        self, function: Callable[[Any, Task], Aside], job: PutsAside, tasks: Iterable[Task]
+    ) -> Iterator[tuple[Task, Aside]]:
+        """As `ordered`, for a function that puts texts aside in `job.spill`: they are there, here, with each result."""
+
+    def beside(self, function: Callable[[Task], Result], argument: Task) -> Future[Result]:
+        """One call beside the others."""
+
+    def first_places(self, keys: KeyBytes) -> npt.NDArray[np.int64]:
+        """For each of the 16-byte keys, shape (rows, 16): the place of the first key equal to it."""
