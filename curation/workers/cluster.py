@@ -8,10 +8,13 @@ nobody else.
 
 import logging
 import os
+import socket
+import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import ExitStack, redirect_stdout
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -36,6 +39,7 @@ from ray.exceptions import RayError
 _PENDING = 2  # tasks under way or waiting for each core of the cluster
 _TIMES = 5  # that a task is tried again after its worker died
 _KEYS = 1 << 20  # of a part of a shuffle
+_SECONDS_TO_CONNECT = 10
 _STORE_BYTES = 512 << 20  # of memory for results, of a cluster that is started here
 
 
@@ -50,32 +54,20 @@ class RayWorkers:
     def __init__(self, cluster: Cluster) -> None:
         self._address, self._count = cluster.address or os.environ.get("RAY_ADDRESS"), cluster.cores
         self._cores = 1
+        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        try:
-            if self._address:
-                ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR)
-            else:
-                ray.init(
-                    "local",
-                    num_cpus=self._count,
-                    object_store_memory=_STORE_BYTES,
-                    include_dashboard=False,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                )
-        except (ConnectionError, OSError, RuntimeError, ValueError, RayError) as error:
-            raise WorkerError(
-                f"--engine ray: no cluster at {self._address or 'this machine'} ({_first_line(error)}); start one with "
-                "`ray start --head`, or name it with --address"
-            ) from error
-        cores = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
-        self._cores = min(cores, self._count or cores)
-        self._check_versions()
+        # Ray tells of lost workers on the standard output, which is for results.
+        with self._stack:
+            self._stack.enter_context(redirect_stdout(sys.stderr))
+            self._stack.callback(ray.shutdown)
+            self._connect()
+            self._check_versions()
+            self._stack = self._stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        ray.shutdown()
+        self._stack.close()
 
     def ordered(
         self, function: Callable[[Common, Task], Result], common: Common, tasks: Iterable[Task]
@@ -113,6 +105,28 @@ class RayWorkers:
         for repeated, firsts in self._results([_repeated.remote(*column) for column in columns]):
             places[repeated] = firsts
         return places
+
+    def _connect(self) -> None:
+        try:
+            if self._address:
+                _knock(self._address)
+                ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR)
+            else:
+                ray.init(
+                    "local",
+                    num_cpus=self._count,
+                    object_store_memory=_STORE_BYTES,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                )
+        except (ConnectionError, OSError, RuntimeError, ValueError, RayError) as error:
+            raise WorkerError(
+                f"--engine ray: no cluster at {self._address or 'this machine'} ({_first_line(error)}); start one with "
+                "`ray start --head`, or name it with --address"
+            ) from error
+        cores = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
+        self._cores = min(cores, self._count or cores)
 
     def _each(
         self, remote: Any, function: Callable[..., Any], common: object, tasks: Iterable[Task]
@@ -152,6 +166,13 @@ class RayWorkers:
             raise WorkerError(
                 f"--engine ray: the cluster has {theirs}, this is {ours}; install the same on its nodes"
             )
+
+
+def _knock(address: str) -> None:
+    """Raise OSError if nobody listens at an address: Ray would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), _SECONDS_TO_CONNECT).close()
 
 
 def _lost(error: BaseException) -> WorkerError:
