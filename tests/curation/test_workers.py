@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from curation.errors import SourceError, WorkerError
+from curation.workers.base import Cluster
+from curation.workers.choice import choose_workers
 from curation.workers.local import LocalWorkers, available_cores, processes_for
 from tests.curation.helpers import (
     ROOT,
@@ -298,3 +300,11 @@ def test_little_is_read_in_this_process_and_much_by_one_process_a_core_unless_so
     assert cores == len(os.sched_getaffinity(0))
     assert [processes_for(size) for size in (0, 16 << 20, (16 << 20) + 1)] == [0, 0, cores]
     assert [processes_for(size, 3) for size in (0, 1 << 40)] == [3, 3]
+
+
+def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)  # what Python does for a package that is not there
+    monkeypatch.delitem(sys.modules, "curation.workers.cluster", raising=False)
+    with pytest.raises(WorkerError) as raised:
+        choose_workers(1, Cluster())
+    assert message_of(raised).endswith("install the extra ray: pip install 'tunix-zero-cost[ray]'")

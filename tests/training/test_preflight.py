@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from flax import nnx
 
 from tests.training.helpers import Requests, drawn_network
 from tests.training.test_splash import packed
+from training.errors import PreflightError
 from training.loop.devices import Devices
 from training.loop.step import Step
 from training.loop.update import build_optimizer
@@ -24,6 +26,7 @@ from training.models import TINY
 from training.network.remat import LEVELS
 from training.preflight.programs import step_program
 from training.preflight.sweep import _nearer
+from training.preflight.target import open_target
 from training.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -182,6 +185,17 @@ def test_what_would_be_nearest_is_tried_in_the_order_of_what_it_costs() -> None:
     assert all(each.length >= 128 for each in nearer)
     uncut = list(_nearer(settings, may_be_cut=False))
     assert {each.placement for each in uncut} == {"replicated"}
+
+
+def test_without_libtpu_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("training.preflight.target.version", missing)
+    with pytest.raises(PreflightError) as raised:
+        open_target("v5e:2x4")
+    assert "pip install 'tunix-zero-cost[tpu]'" in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.slow
