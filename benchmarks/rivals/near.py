@@ -1,13 +1,16 @@
-"""The MinHash of datasketch and of datatrove, for `near.py`. Runs in an environment that has them.
+"""The MinHash of other tools. Run by the contest `near`, each under a Python that has the tool.
 
-    python rivals/near.py datasketch|datasketch-xxhash|datatrove TEXTS BANDS ROWS WORDS PROCESSES
+    python rivals/near.py datasketch|datasketch-xxhash|datatrove|data-juicer TEXTS BANDS ROWS WORDS PROCESSES OUT
 
-TEXTS is a JSON list of texts. Prints one JSON object: seconds from texts to the documents to drop, candidate pairs,
-documents dropped. Signatures are computed by so many processes, which hold the texts before the clock runs.
+TEXTS is a JSON list of [prompt, reasoning, answer], joined here by line feeds. The documents to drop, counted from 0,
+go to OUT/dropped.json. Prints one JSON object: seconds from texts to the documents to drop, and candidate pairs.
+Signatures are computed by so many processes, which hold the texts before the clock runs; data-juicer starts its own
+while it runs.
 
 - datasketch: MinHash.bulk over the set of word shingles, then an LSH index: a document that meets another there is
   dropped, else entered. With its own hash (SHA-1), or with xxHash's.
 - datatrove: its four steps, with its own tokenizer and normalisation. Its candidates are the matches that it writes.
+- data-juicer: its operator, words split at spaces, lower case; no count of candidates.
 """
 
 import importlib
@@ -24,29 +27,35 @@ from pathlib import Path
 from typing import Any
 
 _held: dict[str, Any] = {}
+Run = Callable[[Pool], tuple[int, list[int]]]
+"""Candidate pairs, and the documents to drop."""
 
 
 def main() -> None:
     """Run the one that was asked for."""
-    name, path, *numbers = sys.argv[1:]
+    name, path, *numbers, out = sys.argv[1:]
     bands, rows, words, processes = map(int, numbers)
-    _held.update(
-        texts=json.loads(Path(path).read_bytes()), bands=bands, rows=rows, words=words, parts=processes
-    )
-    run = _prepare_datatrove() if name == "datatrove" else _prepare_datasketch(name)
-    with multiprocessing.get_context("fork").Pool(processes) as pool:
-        pool.map(_nothing, range(processes))
-        started = time.perf_counter()
-        candidates, dropped = run(pool)
-        seconds = time.perf_counter() - started
-    print(json.dumps({"seconds": seconds, "candidates": candidates, "dropped": dropped}))
+    texts = ["\n".join(trace) for trace in json.loads(Path(path).read_bytes())]
+    _held.update(texts=texts, bands=bands, rows=rows, words=words, parts=processes)
+    if name == "data-juicer":
+        seconds, dropped = _data_juicer(texts)
+        candidates = None
+    else:
+        run = _prepare_datatrove() if name == "datatrove" else _prepare_datasketch(name)
+        with multiprocessing.get_context("fork").Pool(processes) as pool:
+            pool.map(_nothing, range(processes))
+            started = time.perf_counter()
+            candidates, dropped = run(pool)
+            seconds = time.perf_counter() - started
+    (Path(out) / "dropped.json").write_text(json.dumps(sorted(dropped)), encoding="ascii")
+    print(json.dumps({"seconds": seconds, "candidates": candidates}))
 
 
 def _nothing(_: int) -> None:
     """Wake a process."""
 
 
-def _prepare_datasketch(name: str) -> Callable[[Pool], tuple[int, int]]:
+def _prepare_datasketch(name: str) -> Run:
     settings: dict[str, Any] = {"num_perm": _held["bands"] * _held["rows"]}
     if name == "datasketch-xxhash":
         settings["hashfunc"] = importlib.import_module("xxhash").xxh32_intdigest
@@ -54,17 +63,18 @@ def _prepare_datasketch(name: str) -> Callable[[Pool], tuple[int, int]]:
     return _datasketch
 
 
-def _datasketch(pool: Pool) -> tuple[int, int]:
+def _datasketch(pool: Pool) -> tuple[int, list[int]]:
     index = _held["datasketch"].MinHashLSH(
         num_perm=_held["settings"]["num_perm"], params=(_held["bands"], _held["rows"])
     )
-    candidates = dropped = row = 0
+    candidates = row = 0
+    dropped: list[int] = []
     for sketches in pool.imap(_sketches, range(0, len(_held["texts"]), 1000)):
         for sketch in sketches:
             met = index.query(sketch)
             candidates += len(met)
             if met:
-                dropped += 1
+                dropped.append(row)
             else:
                 index.insert(row, sketch, check_duplication=False)
             row += 1
@@ -81,7 +91,7 @@ def _sketches(first: int) -> list[Any]:
     return [_held["datasketch"].LeanMinHash(sketch) for sketch in minhash.bulk(sets, **_held["settings"])]
 
 
-def _prepare_datatrove() -> Callable[[Pool], tuple[int, int]]:
+def _prepare_datatrove() -> Run:
     os.environ["TQDM_DISABLE"] = "1"
     logger = importlib.import_module("loguru").logger
     logger.remove()
@@ -104,13 +114,14 @@ def _prepare_datatrove() -> Callable[[Pool], tuple[int, int]]:
     return _datatrove
 
 
-def _datatrove(pool: Pool) -> tuple[int, int]:
+def _datatrove(pool: Pool) -> tuple[int, list[int]]:
     folder = _held["folder"]
     pool.map(_sign, range(_held["parts"]), chunksize=1)
     pool.map(_match, range(_held["bands"]), chunksize=1)
     _held["steps"].MinhashDedupCluster(folder + "/matches", folder + "/clusters", _held["config"]).run()
-    left = sum(pool.map(_filter, range(_held["parts"]), chunksize=1))
-    return len(set(_matches(Path(folder) / "matches"))), len(_held["texts"]) - left
+    left = {row for part in pool.map(_filter, range(_held["parts"]), chunksize=1) for row in part}
+    dropped = [row for row in range(len(_held["texts"])) if row not in left]
+    return len(set(_matches(Path(folder) / "matches"))), dropped
 
 
 def _sign(part: int) -> None:
@@ -125,15 +136,34 @@ def _match(band: int) -> None:
     step.run(None, band, _held["bands"])
 
 
-def _filter(part: int) -> int:
+def _filter(part: int) -> list[int]:
     step = _held["steps"].MinhashDedupFilter(_held["folder"] + "/clusters")
-    return sum(1 for _ in step.run(_held["documents"][part], part, _held["parts"]))
+    return [int(left.id) for left in step.run(_held["documents"][part], part, _held["parts"])]
 
 
 def _matches(folder: Path) -> Iterator[bytes]:
     for path in folder.glob("*.dups"):
         data = path.read_bytes()
         yield from (data[at : at + 16] for at in range(0, len(data), 16))
+
+
+def _data_juicer(texts: list[str]) -> tuple[float, list[int]]:
+    datasets = importlib.import_module("datasets")
+    nested = importlib.import_module("data_juicer.core.data").NestedDataset
+    minhash = importlib.import_module("data_juicer.ops.deduplicator.document_minhash_deduplicator")
+    rows = nested(datasets.Dataset.from_dict({"row": list(range(len(texts))), "text": texts}))
+    started = time.perf_counter()
+    operator = minhash.DocumentMinhashDeduplicator(
+        tokenization="space",
+        window_size=_held["words"],
+        num_permutations=_held["bands"] * _held["rows"],
+        num_bands=_held["bands"],
+        num_rows_per_band=_held["rows"],
+        text_key="text",
+        num_proc=_held["parts"],
+    )
+    left = set(rows.process([operator], open_monitor=False)["row"])
+    return time.perf_counter() - started, [row for row in range(len(texts)) if row not in left]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,104 @@
+"""Exact duplicates of CoT-Collection's rows dropped: equal prompt, reasoning and answer, the lowest row survives."""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from benchmarks.bench.contest import OWN, Answer, Contestant, Match, Place, Verdict, script
+from benchmarks.bench.files import ROLES, cot_rows, rows_built, write_recipe
+
+TITLE, UNIT = "Exact duplicates", "rows"
+OURS = "curation build"
+
+
+def prepare(place: Place) -> Match:
+    """Rows as parquet in four files."""
+    files = cot_rows(place)
+    recipe = place.folder / "duplicates.toml"
+    write_recipe(recipe, "cot", str(files.parquet / "*.parquet"), dict(zip(ROLES, ROLES, strict=True)), "")
+
+    def theirs(name: str, environment: str, did: str, ahead: str = "", behind: str = "") -> Contestant:
+        command = (script("duplicates.py"), environment, str(files.parquet), "{out}")
+        return Contestant(name, environment, command, did, ahead, behind)
+
+    return Match(
+        f"{files.rows:,} rows of generated CoT-Collection, three texts each, four parquet files; what is left "
+        "is written "
+        "as parquet by everybody",
+        files.rows,
+        (
+            Contestant(
+                OURS,
+                OWN,
+                ("-m", "curation", "build", str(recipe), "--store", "{out}/store"),
+                "the whole build of a recipe with this one source: digests, rejects, ledger, the dataset written, read "
+                "back, published",
+            ),
+            theirs(
+                "DuckDB",
+                "duckdb",
+                "one query: GROUP BY the three texts, the lowest row of each",
+                ahead="it drops duplicates and nothing else: no digest of a row, no record of what left, no check "
+                "of what it wrote",
+                behind="it groups by whole texts, not by digests of them",
+            ),
+            theirs(
+                "polars",
+                "polars",
+                "one query: `unique`, first kept, in order",
+                ahead="it drops duplicates and nothing else: no digest that is kept, no record of what left, no "
+                "check of what it wrote",
+                behind="keeping the order costs it its streaming",
+            ),
+            theirs(
+                "datasets and a set",
+                "datasets",
+                "`load_dataset`, a filter with a set of tuples, `to_parquet`",
+                ahead="a set of tuples is all that it keeps of a row",
+                behind="it writes everything as Arrow first, and calls Python for every row on one core",
+            ),
+            theirs(
+                "datatrove",
+                "datatrove",
+                "its three steps, a task a file, two at once; the texts joined to one, priorities by file so that "
+                "the lowest "
+                "row survives",
+                behind="it reads everything twice, makes a Python object of every row, and starts processes for each "
+                "step",
+            ),
+            theirs(
+                "data-juicer",
+                "data-juicer",
+                "`document_deduplicator` with two processes; the texts joined to one by a map before it",
+                behind="every row goes through Python three times, and everything through Arrow files after each of "
+                "them",
+            ),
+        ),
+        _check,
+    )
+
+
+def _check(answers: Mapping[str, Answer]) -> Mapping[str, Verdict]:
+    left = {name: _left(name, answer) for name, answer in answers.items()}
+    ours = left[OURS]
+    return {
+        name: Verdict(f"{len(rows):,} rows left")
+        if name == OURS
+        else Verdict("the same rows left")
+        if rows == ours
+        else Verdict(f"{len(rows):,} rows left, {len(rows & ours):,} of them ours", sound=False)
+        for name, rows in left.items()
+    }
+
+
+def _left(name: str, answer: Answer) -> set[int]:
+    if name == OURS:
+        return set(rows_built(answer.out / "store")["row"].to_list())
+    # Every folder below: datatrove writes a file a task.
+    rows = [
+        pl.read_parquet(path, columns=["row"]) for path in sorted((answer.out / "rows").rglob("*.parquet"))
+    ]
+    numbers = pl.concat(rows)["row"].to_list()
+    if len(set(numbers)) != len(numbers):
+        return set()
+    return set(numbers)
