@@ -10,6 +10,10 @@ import pytest
 from benchmarks.bench.measure import Outcome, run
 
 MIB = 2**20
+WITH_CHILD = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(30)"])
+"""
 
 
 def measured(folder: Path, program: str, limit: float = 60.0) -> Outcome:
@@ -59,16 +63,14 @@ def test_a_peak_that_is_over_before_a_sample_is_seen_at_the_next(tmp_path: Path)
 
 
 def test_a_command_and_its_children_are_ended_at_the_limit(tmp_path: Path) -> None:
-    program = "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(99)'])\n"
-    outcome = measured(tmp_path, program + "print(child.pid, flush=True); child.wait()", limit=1.5)
+    outcome = measured(tmp_path, WITH_CHILD + "print(child.pid, flush=True); child.wait()", limit=1.5)
     assert outcome.status is None
     assert outcome.seconds < 20
     assert_gone(int(outcome.output))
 
 
 def test_a_child_that_is_left_behind_is_ended_with_the_command(tmp_path: Path) -> None:
-    program = "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(99)'])\n"
-    outcome = measured(tmp_path, program + "print(child.pid)")
+    outcome = measured(tmp_path, WITH_CHILD + "print(child.pid)")
     assert outcome.status == 0
     assert_gone(int(outcome.output))
 

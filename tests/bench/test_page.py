@@ -15,8 +15,28 @@ from benchmarks.bench.results import (
     write_results,
 )
 
-OURS = Row("ours", "ours", "did it", 1000, (2.0, 2.5, 2.2), (4.0, 4.0, 4.0), (100.0, 300.0, 200.0), "7 left", True, "", "", "")  # fmt: skip
-RIVAL = replace(OURS, name="rival", environment="theirs", seconds=(0.5, 0.6, 0.7), ahead="it does less", behind="it is slow")  # fmt: skip
+OURS = Row(
+    name="ours",
+    environment="ours",
+    did="did it",
+    units=1000,
+    seconds=(2.0, 2.5, 2.2),
+    processor=(4.0, 4.0, 4.0),
+    memory=(100.0, 300.0, 200.0),
+    verdict="7 left",
+    sound=True,
+    problem="",
+    ahead="",
+    behind="",
+)
+RIVAL = replace(
+    OURS,
+    name="rival",
+    environment="theirs",
+    seconds=(0.5, 0.6, 0.7),
+    ahead="it does less",
+    behind="it is slow",
+)
 CONTEST = ContestResult("audit", "The audit", "rows", "two files", (OURS, RIVAL), {})
 RESULTS = Results(
     "2026-01-02",
@@ -52,6 +72,7 @@ def test_a_slower_rival_is_named_with_its_ratio_and_the_reason_for_it() -> None:
 def test_nobody_is_faster_where_the_spreads_overlap() -> None:
     close = replace(RIVAL, seconds=(2.4, 2.9, 3.0))
     assert winner(close, OURS) == NEITHER
+    assert winner(replace(close, seconds=(1.5, 2.1)), OURS) == NEITHER
     assert winner(replace(close, seconds=(2.51, 2.9)), OURS) == "ours"
     assert winner(replace(close, seconds=(1.99, 1.5)), OURS) == "rival"
 
@@ -123,7 +144,9 @@ def test_links_lead_to_headings() -> None:
 
 def test_each_figure_of_the_readmes_part_stands_on_the_page() -> None:
     row = line_of(readme_part(RESULTS), "| [the audit]")
-    assert row == "| [the audit](benchmarks/RESULTS.md#the-audit), 1,000 rows | 2.20 s, 300 MiB | rival 0.27 |"
+    assert (
+        row == "| [the audit](benchmarks/RESULTS.md#the-audit), 1,000 rows | 2.20 s, 300 MiB | rival 0.27 |"
+    )
     assert all(figure in render(RESULTS) for figure in ("1,000", "2.20 s", "300", "0.27"))
 
 

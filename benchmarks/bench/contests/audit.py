@@ -102,6 +102,7 @@ def prepare(place: Place) -> Match:
             ),
         ),
         check,
+        {"datatrove, data-juicer": "they drop duplicates within one dataset, and count no overlap of two"},
     )
 
 

@@ -69,6 +69,7 @@ def prepare(place: Place) -> Match:
             ),
         ),
         check,
+        {"datatrove": "its sampler keeps each row with a probability, and draws no stated number of rows"},
     )
 
 
