@@ -51,7 +51,8 @@ def main() -> None:
         prepared = _prepared(Path(store), Path(temporary))
         if what == "traces":
             tokens = _write_traces(prepared, int(steps), Path(file[0]))
-            print(json.dumps({"tokens": tokens, "rows": SETTINGS.batch, "rank": SETTINGS.rank}))
+            told = {"rows": SETTINGS.batch, "rank": SETTINGS.rank, "rate": SETTINGS.learning_rate}
+            print(json.dumps({"tokens": tokens, **told}))
         else:
             run = {"ours": _ours, "stock": _stock}[what]
             print(json.dumps(run(prepared, int(steps), Path(temporary))))

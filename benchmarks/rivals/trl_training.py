@@ -1,6 +1,6 @@
-"""TRL's SFTTrainer with PEFT's LoRA on torch, for `training.py`. Runs in an environment that has them.
+"""TRL's SFTTrainer with PEFT's LoRA on torch. Run by the contest `training`, under a Python that has them.
 
-    python rivals/trl_training.py MODEL TRACES ROWS STEPS RANK [PACKED_LENGTH]
+    python rivals/trl_training.py MODEL TRACES ROWS STEPS RANK RATE [PACKED_LENGTH]
 
 MODEL is a folder as transformers loads it. TRACES has a JSON line for each trace, ROWS × STEPS of them: `input_ids`,
 and `completion_mask` with 1 where a token is trained on. Set up as TRL's documentation does: batches padded to their
@@ -23,7 +23,8 @@ LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_
 def main() -> None:
     """Train and print."""
     model_folder, traces_file, *numbers = sys.argv[1:]
-    rows, steps, rank, *packed = map(int, numbers)
+    rows, steps, rank = map(int, numbers[:3])
+    rate, packed = float(numbers[3]), list(map(int, numbers[4:]))
     torch, datasets, peft, tokenizers, transformers, trl = map(
         importlib.import_module, ("torch", "datasets", "peft", "tokenizers", "transformers", "trl")
     )
@@ -49,7 +50,7 @@ def main() -> None:
                 packing=bool(packed),
                 per_device_train_batch_size=rows,
                 max_steps=steps,
-                learning_rate=1e-3,
+                learning_rate=rate,
                 logging_steps=1,
                 save_strategy="no",
                 report_to=[],
