@@ -32,9 +32,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-# Run as a script, this folder comes first on the path, and what lies in it would hide packages of the same names.
-sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent]
-
 from training.network.remat import LEVELS
 
 SIDE = Path(__file__).parent / "rivals" / "accelerator_side.py"

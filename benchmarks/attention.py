@@ -16,11 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
-
-# Run as a script, this folder comes first on the path, and what lies in it would hide packages of the same names.
-sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent]
 
 import jax
 import jax.numpy as jnp

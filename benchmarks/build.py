@@ -17,7 +17,6 @@ import platform
 import random
 import shutil
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -25,9 +24,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import polars as pl
-
-# Run as a script, this folder comes first on the path, and its curation.py would hide the package.
-sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent]
 
 from curation.build import build
 from curation.recipe import Recipe

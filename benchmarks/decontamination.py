@@ -11,7 +11,6 @@ import json
 import random
 import re
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -19,9 +18,6 @@ from functools import partial
 from pathlib import Path
 
 import polars as pl
-
-# Run as a script, this folder comes first on the path, and its curation.py would hide the package.
-sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent]
 
 from curation.decontamination import Questions, read_questions
 from curation.recipe import Decontaminate

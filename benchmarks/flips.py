@@ -15,9 +15,6 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-# Run as a script, this folder comes first on the path, and its curation.py would hide the package.
-sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).parent]
-
 from manifests.dataset import read_dataset
 from manifests.errors import FormatError, VerificationError
 from manifests.manifest import read_manifest

@@ -11,12 +11,8 @@ from a place that the row decides. `--out` gets a parquet file for each source a
 import argparse
 import hashlib
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-
-# Run as a script, this folder comes first on the path, and what lies in it would hide packages of the same names.
-sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent]
 
 import pyarrow as pa
 import pyarrow.parquet as pq

@@ -14,7 +14,6 @@ is truly near if any row of flan-cot is; precision and recall count rows of gsm8
 
 import argparse
 import platform
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -29,9 +28,6 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-
-# Run as a script, this folder comes first on the path, and its curation.py would hide the package.
-sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent]
 
 from curation.build import build
 from curation.recipe_reader import parse_recipe

@@ -14,21 +14,20 @@ from the compiled programs, operations are counted in the jaxprs, times are pred
 - `--frontier` asks besides, by doubling, for the longest row and for the most rows at once that each of them can
   compute on a chip; ours with `remat = "layer"`, stock as it is. Each answer is a compilation of minutes.
 
-`--out` writes all of it as JSON. What compilations told is kept in `--cache`.
+`--out` writes all of it as JSON, with the rows that `benchmarks/RESULTS.md` shows. What compilations told is kept in
+`--cache`.
 """
 
 import argparse
 import json
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-# Run as a script, this folder comes first on the path, and what lies in it would hide packages of the same names.
-sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent]
 
 from training.preflight.target import GIB, Target, open_target, prepare_environment
 
@@ -48,6 +47,7 @@ from tunix.sft import peft_trainer
 from manifests.store import Store
 from training.batches.planned import plan_manifest
 from training.batches.tokenizer import Tokenizer
+from training.loop.budget import duration
 from training.loop.computation import EVERYWHERE
 from training.loop.devices import Devices
 from training.models import model_of
@@ -118,7 +118,60 @@ def main() -> None:
             figures["frontier"]["stock"] = _stock_frontier(target, vocabulary, options.cache)
         print(json.dumps(figures["frontier"], indent=1))
     if options.out is not None:
-        options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        options.out.write_text(json.dumps(_page(figures), indent=1) + "\n", encoding="utf-8")
+
+
+def _page(figures: Mapping[str, Any]) -> dict[str, object]:
+    """The figures, and what the page of results shows of them."""
+    ours, stock = figures.get("ours"), figures.get("stock")
+    frontier = figures.get("frontier", {})
+    told: dict[str, list[str]] = {
+        "rows": ["", f"{STOCK_ROWS} of {STOCK_LENGTH:,}, FSDP, remat NONE"],
+        "GiB of a chip": ["", ""],
+        "executed for a useful token": ["", ""],
+        "over the links for a useful token": ["", ""],
+        "longest row that fits": ["", ""],
+        "most rows at once that fit": ["", ""],
+        "compiled in": ["", ""],
+        "session 1, predicted, at 30, 40, 50, 60 % of peak": ["", ""],
+        "traces left out": ["", "none, but longer ones are cut"],
+    }
+    for column, one in enumerate((ours, stock)):
+        if one is None:
+            continue
+        told["GiB of a chip"][column] = f"{one['gib_per_chip']:.2f}"
+        told["over the links for a useful token"][column] = (
+            f"{one['link_bytes_per_useful_token'] / 1e3:,.0f} KB"
+        )
+        told["compiled in"][column] = f"{one['compiled_seconds']:.0f} s"
+        floor = one.get("times_the_floor")
+        if floor is None:
+            floor = one["executed_flops_per_useful_token"] / one["operations"]["floor_of_the_length"]
+        told["executed for a useful token"][column] = (
+            f"{one['executed_flops_per_useful_token'] / 1e9:.2f} GFLOP, {floor:.2f} × the floor of its length"
+        )
+    if ours is not None:
+        settings = ours["settings"]
+        told["rows"][0] = f"{settings['batch']} of {settings['length']:,}, packed, remat {settings['remat']}"
+        sessions = [duration(session["seconds"]) for session in ours["sessions"]]
+        told["session 1, predicted, at 30, 40, 50, 60 % of peak"][0] = ", ".join(sessions)
+        left = figures["mix"]["left_out"]
+        told["traces left out"][0] = f"{left['traces']:,}, with {left['tokens']:,} tokens"
+    for column, name in enumerate(("ours", "stock")):
+        if name in frontier:
+            told["longest row that fits"][column] = f"{frontier[name]['longest']:,}"
+            told["most rows at once that fit"][column] = (
+                f"{frontier[name]['most_at_once']} of {frontier[name]['length']:,}"
+            )
+    return {
+        "taken": datetime.now(UTC).date().isoformat(),
+        "command": "python benchmarks/tpu.py ID --store DIR --tokenizer FILE --frontier --out benchmarks/tpu.json",
+        "target": TOPOLOGY,
+        "versions": figures["versions"],
+        "columns": ["our step", "stock step"],
+        "rows": [[name, *cells] for name, cells in told.items()],
+        "figures": dict(figures),
+    }
 
 
 def _stock(target: Target, vocabulary: int, lengths: npt.NDArray[np.int64], cache: Path) -> dict[str, object]:
