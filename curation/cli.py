@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
-from pathlib import Path
 
 from curation.build import build, find_sources
 from curation.demo.sources import write_demo_sources
@@ -22,6 +21,7 @@ from curation.summary import summary_lines
 from curation.workers.base import Cluster
 from manifests.command import Parser, common_flags, default_store, path, print_result, run, say
 from manifests.identity import ledger_json
+from manifests.objects import Location, location
 from manifests.store import Store
 
 
@@ -244,13 +244,13 @@ def _regenerate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _named_folder(text: str) -> tuple[str, Path]:
+def _named_folder(text: str) -> tuple[str, Location]:
     name, equals, folder = text.partition("=")
     if not (name and equals and folder):
         raise CurationError(
             f"--sources {text!r}: expected NAME=DIR, the name of a source and the folder with its files"
         )
-    return name, Path(folder)
+    return name, location(folder)
 
 
 def _pin(options: argparse.Namespace) -> int:

@@ -1,11 +1,16 @@
-"""Which files a source has (manifests/FORMAT.md, section 2): a glob, its fixed part, and the files below it."""
+"""Which files a source has (manifests/FORMAT.md, section 2): a glob, its fixed part, and the files below it.
+
+A pattern is a path, or a URL: the objects of a bucket are files, and their prefixes folders, by the same rules.
+"""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from curation.errors import SourceError
 from curation.globs import has_magic, name_matches
+from manifests.objects import Entry, Location, ObjectFile, is_url, url_fault
 
 FORMATS = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".csv", ".tsv")
 
@@ -14,7 +19,7 @@ class SourceFile(NamedTuple):
     """A file of a source: its path below the fixed part, as it stands in a manifest, and where it is here."""
 
     path: str
-    here: Path
+    here: Location
 
 
 def split_glob(pattern: str) -> tuple[str, str]:
@@ -27,33 +32,46 @@ def split_glob(pattern: str) -> tuple[str, str]:
     return fixed, "/".join(components[magic:])
 
 
-def find_files(source: str, pattern: str, folder: Path) -> tuple[Path, list[SourceFile]]:
-    """The fixed part of a source's files, resolved against `folder`, and its files in order.
+def find_files(source: str, pattern: str, folder: Path) -> tuple[Location, list[SourceFile]]:
+    """The fixed part of a source's files, resolved against `folder` unless it is a URL, and its files in order.
 
     Raises SourceError when there are none, a plain path is a folder, or a name or format can't be used.
     """
     fixed, rest = split_glob(pattern)
-    base = folder / fixed
+    base = _object_base(source, pattern, fixed) if is_url(pattern) else folder / fixed
     plain = base / rest
-    if not has_magic(rest):
-        if plain.is_dir():
+    try:
+        if has_magic(rest):
+            found = sorted(_matches(base, rest.split("/")), key=os.fsencode)
+        elif rest and plain.is_file():
+            found = [rest]
+        elif plain.is_dir():
             raise SourceError(
                 f"source {source}: {plain} is a folder; give a file or a glob such as {pattern.rstrip('/')}/*.parquet"
             )
-        found = [rest] if rest and plain.is_file() else []
-    else:
-        try:
-            found = sorted(_matches(base, rest.split("/")), key=os.fsencode)
-        except OSError as error:
-            raise SourceError(
-                f"source {source}: {error.filename}: can't be listed ({error.strerror}); "
-                "check its permissions and links"
-            ) from error
+        else:
+            found = []
+    except OSError as error:
+        advice = "its permissions and links" if isinstance(base, Path) else "the address and the credentials"
+        raise SourceError(
+            f"source {source}: {error.filename}: can't be listed ({error.strerror}); check {advice}"
+        ) from error
     if not found:
         raise SourceError(
             f"source {source}: no file matches {plain}; check 'files' (relative to the recipe) or the folder given"
         )
     return base, [_usable(source, SourceFile(path, base / path)) for path in found]
+
+
+def _object_base(source: str, pattern: str, fixed: str) -> ObjectFile:
+    """The fixed part of a URL: at least the bucket."""
+    if fault := url_fault(pattern):
+        raise SourceError(f"source {source}: {pattern}: {fault}")
+    if not is_url(f"{fixed}/") or fixed.endswith(":/"):
+        raise SourceError(
+            f"source {source}: {pattern} is a bucket; give an object or a glob such as {pattern.rstrip('/')}/*.parquet"
+        )
+    return ObjectFile(fixed)
 
 
 def _usable(source: str, file: SourceFile) -> SourceFile:
@@ -70,7 +88,7 @@ def _usable(source: str, file: SourceFile) -> SourceFile:
     return file
 
 
-def _matches(base: Path, components: list[str]) -> set[str]:
+def _matches(base: Location, components: list[str]) -> set[str]:
     """Paths below `base` of the regular files that match, component by component."""
     head, *rest = components
     found: set[str] = set()
@@ -79,7 +97,7 @@ def _matches(base: Path, components: list[str]) -> set[str]:
             found |= _matches(base, rest)
         for entry in _listing(base):
             if entry.is_dir() and not entry.name.startswith("."):
-                found |= {f"{entry.name}/{path}" for path in _matches(Path(entry.path), components)}
+                found |= {f"{entry.name}/{path}" for path in _matches(_below(base, entry), components)}
             elif not rest and entry.is_file() and not entry.name.startswith("."):
                 found.add(entry.name)
         return found
@@ -87,13 +105,19 @@ def _matches(base: Path, components: list[str]) -> set[str]:
         if not name_matches(head, entry.name):
             continue
         if rest and entry.is_dir():
-            found |= {f"{entry.name}/{path}" for path in _matches(Path(entry.path), rest)}
+            found |= {f"{entry.name}/{path}" for path in _matches(_below(base, entry), rest)}
         elif not rest and entry.is_file():
             found.add(entry.name)
     return found
 
 
-def _listing(folder: Path) -> list[os.DirEntry[str]]:
+def _below(base: Location, entry: os.DirEntry[str] | Entry) -> Location:
+    return Path(entry.path) if isinstance(base, Path) else ObjectFile(entry.path)
+
+
+def _listing(folder: Location) -> Sequence[os.DirEntry[str] | Entry]:
+    if isinstance(folder, ObjectFile):
+        return folder.entries()
     try:
         with os.scandir(folder) as entries:
             return list(entries)

@@ -5,13 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from manifests import disk
+from manifests.objects import Location, location
 from manifests.publish import publishing
 from manifests.store import Store
 
 
-def remember_sources(store: Store, manifest_id: str, folders: Mapping[str, Path]) -> None:
-    """Note the folder below which the files of each source lie. StoreError when the store can't be written."""
-    absolute = {name: str(folder.resolve()) for name, folder in folders.items()}
+def remember_sources(store: Store, manifest_id: str, folders: Mapping[str, Location]) -> None:
+    """Note the folder or URL below which the files of each source lie. StoreError when the store can't be written."""
+    absolute = {
+        name: str(folder.resolve() if isinstance(folder, Path) else folder)
+        for name, folder in folders.items()
+    }
     with publishing(store) as publisher:
         publisher.folder("local")
         disk.replace_file(
@@ -19,15 +23,15 @@ def remember_sources(store: Store, manifest_id: str, folders: Mapping[str, Path]
         )
 
 
-def recall_sources(store: Store, manifest_id: str) -> dict[str, Path]:
-    """The folders noted for a manifest; none if there is no hint, or no use in it."""
+def recall_sources(store: Store, manifest_id: str) -> dict[str, Location]:
+    """The folders and URLs noted for a manifest; none if there is no hint, or no use in it."""
     try:
         hints = json.loads(_path(store, manifest_id).read_bytes())
     except (OSError, ValueError):
         return {}
     if not isinstance(hints, dict):
         return {}
-    return {name: Path(folder) for name, folder in hints.items() if isinstance(folder, str)}
+    return {name: location(folder) for name, folder in hints.items() if isinstance(folder, str)}
 
 
 def _path(store: Store, manifest_id: str) -> Path:

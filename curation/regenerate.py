@@ -40,7 +40,8 @@ from manifests.dataset import DatasetWriter
 from manifests.errors import StoreError
 from manifests.identity import FileRecord, SourceRecord
 from manifests.manifest import Manifest
-from manifests.publish import is_whole, publish_dataset, publishing
+from manifests.objects import Location, ObjectFile, url_fault
+from manifests.publish import publish_dataset, publishing, whole_dataset
 from manifests.store import Store
 from manifests.tables import CONTENT, root_digest
 
@@ -64,7 +65,7 @@ class Regenerated:
 def regenerate(
     store: Store,
     reference: str,
-    folders: Mapping[str, Path],
+    folders: Mapping[str, Location],
     out: Path | None = None,
     *,
     allow_rewritten: bool = False,
@@ -83,8 +84,7 @@ def regenerate(
     if unknown := [name for name in folders if manifest.identity.source(name) is None]:
         names = ", ".join(source.name for source in manifest.identity.sources)
         raise SourceError(f"--sources {unknown[0]}: the manifest has no source of that name; it has {names}")
-    folder = store.dataset_folder(manifest)
-    if out is None and folder is not None and is_whole(folder, manifest):
+    if out is None and (folder := whole_dataset(store, manifest)) is not None:
         return Regenerated(manifest, folder, (), was_whole=True)
     if out is not None and out.exists():
         raise _taken(out)
@@ -150,13 +150,15 @@ def _taken(out: Path) -> StoreError:
     return StoreError(f"{out}: exists already; --out takes a folder that is not there yet")
 
 
-def _find_all(manifest: Manifest, remembered: Mapping[str, Path], folders: Mapping[str, Path]) -> Files:
+def _find_all(
+    manifest: Manifest, remembered: Mapping[str, Location], folders: Mapping[str, Location]
+) -> Files:
     """The files of every source, by its name; a folder given wins over one remembered, and that over the Hub."""
     places = {**remembered, **folders}
     return {source.name: _find(source, places.get(source.name)) for source in manifest.identity.sources}
 
 
-def _find(source: SourceRecord, folder: Path | None) -> list[SourceFile]:
+def _find(source: SourceRecord, folder: Location | None) -> list[SourceFile]:
     if folder is None and source.hub is not None:
         return _fetch(source, *source.hub)
     if folder is None:
@@ -164,14 +166,23 @@ def _find(source: SourceRecord, folder: Path | None) -> list[SourceFile]:
             f"source {source.name}: this machine does not know where its files are; give --sources {source.name}=DIR, "
             f"the folder with {source.files[0].path}"
         )
+    if isinstance(folder, ObjectFile) and (fault := url_fault(folder.url)):
+        raise SourceError(f"source {source.name}: {folder}: {fault}")
     files = [SourceFile(file.path, folder / file.path) for file in source.files]
     for file in files:
-        if not file.here.is_file():
+        if not _is_there(file):
             raise SourceError(
                 f"source {source.name}: {file.here} is not there; "
                 f"give --sources {source.name}=DIR, the folder with {file.path}"
             )
     return files
+
+
+def _is_there(file: SourceFile) -> bool:
+    try:
+        return file.here.is_file()
+    except OSError as error:
+        raise unreadable(file, error) from error
 
 
 def _fetch(source: SourceRecord, hub: str, revision: str) -> list[SourceFile]:
@@ -243,9 +254,16 @@ def _changed_files(manifest: Manifest, found: Files) -> dict[str, list[str]]:
     changed: dict[str, list[str]] = {}
     for source in manifest.identity.sources:
         for record, file in zip(source.files, found[source.name], strict=True):
-            if disk.sha256_file(file.here) != (record.size, record.sha256):
+            if _digest(file) != (record.size, record.sha256):
                 changed.setdefault(source.name, []).append(record.path)
     return changed
+
+
+def _digest(file: SourceFile) -> tuple[int, str]:
+    try:
+        return disk.sha256_file(file.here)
+    except OSError as error:
+        raise unreadable(file, error) from error
 
 
 def _explain(error: Exception, source: str, path: str, changed: Mapping[str, list[str]]) -> str:

@@ -24,6 +24,7 @@ from curation.scan import Found, Job, Part, index
 from curation.workers.base import Workers
 from manifests.disk import sha256_file
 from manifests.identity import FileRecord, SourceRecord
+from manifests.objects import Location, ObjectFile
 
 Result = TypeVar("Result", bound=Found)
 Work = Callable[[Job, Part], Result]
@@ -86,7 +87,7 @@ class SourceRows:
     """
 
     recipe: SourceRecipe
-    base: Path
+    base: Location
     files: list[SourceFile]
     hub: HubRepository | None = None
     remote: dict[str, HubFile] = field(default_factory=dict)
@@ -96,7 +97,7 @@ class SourceRows:
     _row: int = 0  # the last row seen
     _spans: list[FileRecord] = field(default_factory=list)
     _before: list[tuple[str, int]] = field(default_factory=list)
-    _stamps: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
+    _stamps: dict[Location, tuple[object, ...]] = field(default_factory=dict)
 
     @classmethod
     def find(cls, recipe: SourceRecipe, folder: Path, http: HubHttp | None = None) -> "SourceRows":
@@ -161,7 +162,7 @@ class SourceRows:
             if file.path in self.remote:
                 planned.append((file, self.remote[file.path].size))
             elif self.recipe.rows is None or not known or not file.path.endswith(".parquet"):
-                planned.append((file, file.here.stat().st_size))
+                planned.append((file, self._size(file)))
                 known = False  # what lies behind a file of text may be behind the range: it is not opened
             elif row < self.recipe.rows[1]:
                 first, last = self.recipe.rows
@@ -270,14 +271,17 @@ class SourceRows:
     def check_unchanged(self, *files: SourceFile) -> None:
         """Raise SourceError if one of the files (by default: of all that were read) is no longer the one digested."""
         for file in files or self.files:
-            if file.here in self._stamps and _stamp(file.here) != self._stamps[file.here]:
+            if file.here in self._stamps and self._stamp_now(file) != self._stamps[file.here]:
                 raise SourceError(
                     f"source {self.recipe.name}: {file.here}: it changed while it was being read; build again"
                 )
 
     def _stamp(self, file: SourceFile) -> None:
+        self._stamps.setdefault(file.here, self._stamp_now(file))
+
+    def _stamp_now(self, file: SourceFile) -> tuple[object, ...]:
         try:
-            self._stamps.setdefault(file.here, _stamp(file.here))
+            return _stamp(file.here)
         except OSError as error:
             raise self._unreadable(file, error) from error
 
@@ -287,6 +291,12 @@ class SourceRows:
             known.set_result((fetched.size, fetched.sha256))
             return known
         return workers.beside(sha256_file, file.here)
+
+    def _size(self, file: SourceFile) -> int:
+        try:
+            return file.here.stat().st_size
+        except OSError as error:
+            raise self._unreadable(file, error) from error
 
     def _unreadable(self, file: SourceFile, error: OSError) -> SourceError:
         return SourceError(
@@ -335,7 +345,9 @@ def _row_groups(file: SourceFile, head: Head, first: int, last: int | None, size
         yield Part(file, head, Span(begin, begin), 0, row)
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
+def _stamp(here: Location) -> tuple[object, ...]:
     """What tells a file from one that was put or written in its place."""
-    status = path.stat()
+    if isinstance(here, ObjectFile):
+        return here.stat()
+    status = here.stat()
     return status.st_ino, status.st_size, status.st_mtime_ns

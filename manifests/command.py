@@ -15,11 +15,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from manifests.errors import CommandError, StoreError, ZeroCostError
 
+if TYPE_CHECKING:
+    from manifests.store import Upstream
+
 INTERRUPTED, READER_LEFT = 130, 141  # as shells report SIGINT and SIGPIPE
+StorePlace: TypeAlias = "Path | Upstream"
 Handler = Callable[[argparse.Namespace], int]
 
 
@@ -46,21 +50,33 @@ def common_flags() -> Parser:
     """The flags that every command takes, for `parents=[…]`."""
     flags = Parser(add_help=False)
     flags.add_argument(
-        "--store", type=path, metavar="DIR", help="the store (default: $ZEROCOST_STORE, else ./store)"
+        "--store",
+        type=store_place,
+        metavar="DIR",
+        help="the store: a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX (default: $ZEROCOST_STORE, else ./store)",
     )
     flags.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return flags
 
 
-def default_store(chosen: Path | None) -> Path:
+def default_store(chosen: "StorePlace | None") -> "StorePlace":
     """The store a command works on: `--store`, else `$ZEROCOST_STORE`, else `./store`."""
     if chosen is not None:
         return chosen
     text = os.environ.get("ZEROCOST_STORE") or "store"
     try:
-        return path(text)
+        return store_place(text)
     except argparse.ArgumentTypeError as error:
         raise CommandError(f"ZEROCOST_STORE: {error}; set it to a folder") from error
+
+
+def store_place(text: str) -> "StorePlace":
+    """The value of `--store`: a folder, or the mirror of an object store."""
+    if "://" not in text:
+        return path(text)
+    from manifests.mirror import Mirror  # so that `--help` and Ctrl-C don't wait for pyarrow
+
+    return Mirror.of(text)
 
 
 def say(line: str) -> None:

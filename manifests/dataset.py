@@ -50,6 +50,12 @@ CARD_FILE = "README.md"
 _PART = re.compile(r"train-[0-9]{5}-of-[0-9]{5}\.parquet")
 
 
+def part_names(rows: int) -> list[str]:
+    """The files that hold the rows of a dataset, by their paths in its folder."""
+    files = max(1, -(-rows // FILE_ROWS))
+    return [f"data/train-{number:05}-of-{files:05}.parquet" for number in range(files)]
+
+
 def is_part(name: str) -> bool:
     """Whether a file of this name holds rows of a dataset."""
     return bool(_PART.fullmatch(name))
@@ -67,7 +73,7 @@ class DatasetWriter:
     def __init__(self, folder: Path, rows: int) -> None:
         self.block_digests: list[str] = []
         self._folder = folder
-        self._files = max(1, -(-rows // FILE_ROWS))
+        self._parts = part_names(rows)
         self._next_file = 0
         self._writer: pq.ParquetWriter | None = None
         (folder / "data").mkdir()
@@ -104,8 +110,7 @@ class DatasetWriter:
     def _open_next(self) -> None:
         if self._writer is not None:
             self._writer.close()
-        name = f"train-{self._next_file:05}-of-{self._files:05}.parquet"
-        self._writer = parquet_writer(self._folder / "data" / name, CONTENT.schema)
+        self._writer = parquet_writer(self._folder / self._parts[self._next_file], CONTENT.schema)
         self._next_file += 1
 
 

@@ -16,13 +16,14 @@ from itertools import pairwise
 from pathlib import Path
 
 from manifests.errors import StoreError
+from manifests.objects import Location
 
 STAGING = ".staging-"  # how the names of folders begin that hold what is in the making
 
 _CHUNK = 1 << 20
 
 
-def sha256_file(path: Path) -> tuple[int, str]:
+def sha256_file(path: Location) -> tuple[int, str]:
     """Size in bytes and SHA-256 in hex of a file, read once."""
     digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:

@@ -42,6 +42,11 @@ def collect_garbage(store: Store, *, dry_run: bool = False) -> tuple[Garbage, ..
     Only the store itself is cleaned, not those behind it. Raises BusyStoreError when somebody publishes in it;
     StoreError where there is no store, where that can't be told, or when something can't be removed: the rest is.
     """
+    if store.upstream is not None:
+        raise StoreError(
+            f"{store.where}: an object store has no locks: whether somebody publishes can't be told, so nothing was "
+            f"removed; the next build of a recipe completes what a killed one left (the mirror: --store {store.root})"
+        )
     if not store.root.is_dir():
         raise StoreError(f"{store.root}: there is no store; name one with --store")
     with writing(store.root), exclusive(store.root, create=not dry_run), _opened(store.root) as root:

@@ -14,8 +14,7 @@ MOST_KNOWN = 1_000  # manifests looked at when one is sought by what it holds
 
 def manifest_folder(store: Store, identifier: str) -> Path | None:
     """The folder of a manifest, in the first store that has one."""
-    folders = (root / "manifests" / identifier for root in store.roots)
-    return next((folder for folder in folders if folder.is_dir()), None)
+    return store.manifest_folder(identifier)
 
 
 def read_identity(folder: Path) -> Identity:
@@ -35,11 +34,9 @@ def read_identity(folder: Path) -> Identity:
 
 def find_identity(store: Store, identifier: str) -> Identity | None:
     """The identity of a manifest; None when no store has it, or it is damaged there."""
-    folder = manifest_folder(store, identifier)
-    if folder is None:
-        return None
     try:
-        return read_identity(folder)
+        folder = store.identity_folder(identifier)
+        return None if folder is None else read_identity(folder)
     except (FormatError, VerificationError):
         return None
 

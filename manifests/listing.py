@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manifests.errors import FormatError, VerificationError
-from manifests.glance import manifest_folder, read_identity
+from manifests.glance import read_identity
 from manifests.reading.bounded import read_json_bytes
 from manifests.store import Store
 from manifests.words import cut
@@ -38,10 +38,10 @@ def list_manifests(store: Store) -> list[Listed]:
 
 
 def _look(store: Store, identifier: str) -> tuple[int | None, str | None]:
-    folder = manifest_folder(store, identifier)
-    if folder is None:
-        return None, None
     try:
+        folder = store.identity_folder(identifier)
+        if folder is None:
+            return None, None
         return read_identity(folder).rows, _created(folder)
     except (FormatError, VerificationError):
         return None, None

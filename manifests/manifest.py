@@ -19,6 +19,10 @@ from manifests.reading.stored_table import Blocks, FirstReading, StoredTable, lo
 from manifests.reading.tally import Tally
 from manifests.tables import CONTENT, REJECTS, root_digest
 
+MARKER = "manifest.json"
+FILES = ("rows.parquet", "rejects.parquet", "receipt.json", MARKER)
+"""The files of a manifest. Where files come one by one, `manifest.json` comes last: without it there is none."""
+
 
 @dataclass(frozen=True)
 class Manifest:

@@ -49,6 +49,8 @@ def publishing(store: Store, notice: Callable[[str], None] = lambda _: None) -> 
     Waits while somebody cleans up, and tells `notice` after a second. One process may do so repeatedly. Any error of
     the disk within is raised as StoreError.
     """
+    if store.upstream is not None:
+        store.upstream.prepare_to_publish()
     with disk.writing(store.root):
         disk.make_folders(store.root, store.root)
         with shared(store.root, notice):
@@ -112,9 +114,25 @@ def publish_dataset(store: Store, staged: Path, manifest: Manifest) -> Path:
             disk.sync_tree(staged)
             total_rows(dataset_blocks(staged, manifest))
             if disk.rename_into_place(staged, target):
-                return target
-        disk.sync(target.parent)  # whoever published it may have died, or be about to, before this
+                break
+        else:
+            disk.sync(target.parent)  # whoever published it may have died, or be about to, before this
+        if store.upstream is not None:
+            store.upstream.send_dataset(target, manifest)
     return target
+
+
+def whole_dataset(store: Store, manifest: Manifest) -> Path | None:
+    """The folder of a manifest's dataset, if a store has it whole; what an object store lacks of it is sent there."""
+    try:
+        folder = store.dataset_folder(manifest)
+    except VerificationError:  # of an object store: it could not be brought here
+        return None
+    if folder is None or not is_whole(folder, manifest):
+        return None
+    if store.upstream is not None:
+        store.upstream.send_dataset(folder, manifest)
+    return folder
 
 
 def is_whole(dataset: Path, manifest: Manifest) -> bool:
@@ -134,16 +152,22 @@ def publish_manifest(store: Store, staged: Path) -> Manifest:
     is in the way.
     """
     with publishing(store) as publisher:
+        if store.upstream is not None:
+            with suppress(FormatError, VerificationError):  # a damaged one is replaced
+                store.upstream.bring_manifest(staged.name)
         target = publisher.folder("manifests") / staged.name
         disk.sync_tree(staged)
         read_manifest(staged)
         disk.rename_into_place(staged, target)
-    try:
-        return read_manifest(target)
-    except (FormatError, VerificationError) as error:
-        raise type(error)(
-            f"{error} (a manifest of this id was here before; move it away and build again)"
-        ) from error
+        try:
+            manifest = read_manifest(target)
+        except (FormatError, VerificationError) as error:
+            raise type(error)(
+                f"{error} (a manifest of this id was here before; move it away and build again)"
+            ) from error
+        if store.upstream is not None:
+            store.upstream.send_manifest(target)
+    return manifest
 
 
 def publish_name(store: Store, name: str, manifest_id: str) -> NamedVersion:
@@ -159,5 +183,10 @@ def publish_name(store: Store, name: str, manifest_id: str) -> NamedVersion:
             newest = versions[-1] if versions else NamedVersion(name, 0, "")
             number = newest.number if newest.id == manifest_id else newest.number + 1
             path = folder / str(number)
+            if store.upstream is not None:
+                if store.upstream.claim(name, number, manifest_id) == manifest_id:
+                    disk.replace_file(path, f"{manifest_id}\n".encode())
+                    return NamedVersion(name, number, manifest_id)
+                continue
             if disk.write_once(path, f"{manifest_id}\n".encode()) or read_reference(path) == manifest_id:
                 return NamedVersion(name, number, manifest_id)

@@ -1,13 +1,15 @@
 """The store: the folder of manifests, their names and their datasets.
 
 Behind the store that a command works on stand the manifests that ship with the project (`manifests/published`, same
-layout, without datasets): everything that reads searches both, only the first is ever written.
+layout, without datasets): everything that reads searches both, only the first is ever written. A store may lie in an
+object store: then its folder is this machine's mirror, into which `Upstream` brings what is read.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -26,15 +28,15 @@ from manifests.reading.bounded import check_regular
 
 PUBLISHED = Path(__file__).parent / "published"
 
-_NAME = re.compile("[a-z0-9][a-z0-9-]{0,63}")
+NAME = re.compile("[a-z0-9][a-z0-9-]{0,63}")
 _HEX_ALONE = re.compile("[0-9a-f]{8,}")
-_VERSION = re.compile("[1-9][0-9]{0,8}")
-_LONGEST_REFERENCE = 200  # characters; an id and a line feed are 65
+VERSION = re.compile("[1-9][0-9]{0,8}")
+LONGEST_REFERENCE = 200  # characters; an id and a line feed are 65
 
 
 def check_name(name: str) -> str:
     """`name`, if it can be the name of a manifest; NameNotAllowedError otherwise."""
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise NameNotAllowedError(
             f"name {name!r}: expected 1 to 64 of a-z, 0-9 and -, the first a letter or digit"
         )
@@ -54,16 +56,62 @@ class NamedVersion:
     id: str
 
 
+class Upstream(Protocol):
+    """An object store of which a folder on this machine is the mirror. What each method does: manifests/mirror.py."""
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+
+    @property
+    def root(self) -> Path:
+        """The mirror."""
+
+    def ids(self) -> frozenset[str]:
+        """The ids of all manifests there."""
+
+    def bring_names(self, name: str | None) -> None:
+        """Make the mirror's versions of a name (or of all names) those of the store."""
+
+    def bring_manifest(self, identifier: str) -> None:
+        """Have a manifest in the mirror, if the store has it."""
+
+    def bring_identity(self, identifier: str) -> Path | None:
+        """A folder with at least the `manifest.json` of a manifest and its receipt; None where there is none."""
+
+    def has_dataset(self, identifier: str) -> bool:
+        """Whether the mirror or the store has the dataset of a manifest."""
+
+    def bring_dataset(self, manifest: Manifest) -> None:
+        """Have the dataset of a manifest in the mirror, if the store has it."""
+
+    def prepare_to_publish(self) -> None:
+        """Find out whether this process may publish there."""
+
+    def send_dataset(self, folder: Path, manifest: Manifest) -> None:
+        """Put what the store lacks of a dataset that is whole in `folder`."""
+
+    def send_manifest(self, folder: Path) -> None:
+        """Put what the store lacks of a manifest that is whole in `folder`."""
+
+    def claim(self, name: str, number: int, identifier: str) -> str:
+        """Give a version of a name to an id unless it is taken; the id that it has now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Store:
     """A store to work on, and the stores behind it that are only read."""
 
     root: Path
     behind: tuple[Path, ...] = (PUBLISHED,)
+    upstream: Upstream | None = None
 
     @classmethod
-    def open(cls, root: Path) -> "Store":
-        """The store at `root` (which need not exist yet), with the published manifests behind it."""
+    def open(cls, place: "Path | Upstream") -> "Store":
+        """The store at a place (which need not exist yet), with the published manifests behind it."""
+        if not isinstance(place, Path):
+            return cls(place.root, upstream=place)
+        root = place
         if root.exists() and not root.is_dir():
             raise StoreError(f"{root}: a store is a folder, this is a file; choose another with --store")
         return cls(root)
@@ -73,9 +121,16 @@ class Store:
         """Every store searched, in order."""
         return (self.root, *self.behind)
 
+    @property
+    def where(self) -> str:
+        """The store as a person named it."""
+        return str(self.root) if self.upstream is None else self.upstream.url
+
     def ids(self) -> list[str]:
         """The ids of all manifests in all stores searched, sorted."""
-        return sorted({folder.name for root in self.roots for folder in _entries(root / "manifests", HEX_64)})
+        roots = self.roots if self.upstream is None else self.behind
+        found = {folder.name for root in roots for folder in _entries(root / "manifests", HEX_64)}
+        return sorted(found if self.upstream is None else found | self.upstream.ids())
 
     def versions(self, name: str | None = None) -> list[NamedVersion]:
         """All versions of a name (or of all names), by name and number; the first store that has one wins.
@@ -83,11 +138,13 @@ class Store:
         Raises StoreError for a damaged version of that name; of all names those are passed over
         (`damaged_references` tells of them).
         """
+        if self.upstream is not None:
+            self.upstream.bring_names(None if name is None else check_name(name))
         found: dict[tuple[str, int], NamedVersion] = {}
         for root in self.roots:
-            folders = _entries(root / "refs", _NAME) if name is None else [root / "refs" / check_name(name)]
+            folders = _entries(root / "refs", NAME) if name is None else [root / "refs" / check_name(name)]
             for folder in folders:
-                for path in _entries(folder, _VERSION):
+                for path in _entries(folder, VERSION):
                     if name is None and _damage(path):
                         continue
                     version = NamedVersion(folder.name, int(path.name), read_reference(path))
@@ -96,11 +153,13 @@ class Store:
 
     def damaged_references(self) -> list[str]:
         """What is wrong with versions of names that can't be read, a line each."""
+        if self.upstream is not None:
+            self.upstream.bring_names(None)
         return [
             damage
             for root in self.roots
-            for folder in _entries(root / "refs", _NAME)
-            for path in _entries(folder, _VERSION)
+            for folder in _entries(root / "refs", NAME)
+            for path in _entries(folder, VERSION)
             if (damage := _damage(path))
         ]
 
@@ -110,7 +169,7 @@ class Store:
             return self._by_prefix(reference)
         name, colon, wanted = reference.partition(":")
         check_name(name)
-        if colon and not _VERSION.fullmatch(wanted):
+        if colon and not VERSION.fullmatch(wanted):
             raise NameNotAllowedError(f"{reference!r}: a version is a number from 1, as in {name}:1")
         versions = self.versions(name)
         if not versions:
@@ -129,16 +188,39 @@ class Store:
         Raises UnknownManifestError, AmbiguousIdError, NameNotAllowedError, FormatError, VerificationError.
         """
         identifier = self.resolve(reference)
-        for root in self.roots:
-            if (folder := root / "manifests" / identifier).is_dir():
-                return read_manifest(folder)
-        raise UnknownManifestError(
-            f"{reference!r}: its manifest {identifier} is not in {self._searched()}; fetch it again"
-        )
+        folder = self.manifest_folder(identifier)
+        if folder is None:
+            raise UnknownManifestError(
+                f"{reference!r}: its manifest {identifier} is not in {self._searched()}; fetch it again"
+            )
+        return read_manifest(folder)
+
+    def manifest_folder(self, identifier: str) -> Path | None:
+        """The folder of a manifest, in the first store that has one."""
+        if self.upstream is not None:
+            self.upstream.bring_manifest(identifier)
+        return self._folder("manifests", identifier)
+
+    def identity_folder(self, identifier: str) -> Path | None:
+        """A folder with at least the `manifest.json` of a manifest and its receipt, if a store searched has them."""
+        found = None if self.upstream is None else self.upstream.bring_identity(identifier)
+        return found or self._folder("manifests", identifier)
 
     def dataset_folder(self, manifest: Manifest) -> Path | None:
         """The folder of a manifest's dataset, if a store searched has it."""
-        folders = (root / "datasets" / manifest.id for root in self.roots)
+        if self.upstream is not None:
+            self.upstream.bring_dataset(manifest)
+        return self._folder("datasets", manifest.id)
+
+    def dataset_place(self, manifest: Manifest) -> str | None:
+        """Where a manifest's dataset is, for a person, if a store searched has it; it need not be on this machine."""
+        if self.upstream is not None and self.upstream.has_dataset(manifest.id):
+            return f"{self.where}/datasets/{manifest.id}"
+        folder = self._folder("datasets", manifest.id)
+        return None if folder is None else str(folder)
+
+    def _folder(self, place: str, identifier: str) -> Path | None:
+        folders = (root / place / identifier for root in self.roots)
         return next((folder for folder in folders if folder.is_dir()), None)
 
     def dataset_blocks(self, manifest: Manifest) -> Iterator[pa.Table]:
@@ -165,7 +247,7 @@ class Store:
         return matching[0]
 
     def _searched(self) -> str:
-        return f"{self.root} or among the published ones" if self.behind else str(self.root)
+        return f"{self.where} or among the published ones" if self.behind else self.where
 
 
 def _entries(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
@@ -191,7 +273,7 @@ def read_reference(path: Path) -> str:
     try:
         check_regular(path)
         with path.open(encoding="ascii") as file:
-            identifier = file.read(_LONGEST_REFERENCE).removesuffix("\n")
+            identifier = file.read(LONGEST_REFERENCE).removesuffix("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"{path}: can't be read as the id of a manifest ({error})") from error
     except VerificationError as error:

@@ -106,7 +106,8 @@ def _opened(file: SourceFile, layout: Layout) -> Iterator[BinaryIO]:
         if codec is None:
             yield stored
             return
-        size = os.fstat(stored.fileno()).st_size
+        size = stored.seek(0, os.SEEK_END)
+        stored.seek(0)
         if size == 0:
             raise BrokenRowError(f"no {codec} data, the file is empty; fetch the file again")
         most = max(LEAST_EXPANSION, layout.max_expansion * size)

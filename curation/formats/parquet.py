@@ -11,6 +11,7 @@ from curation.errors import SourceError
 from curation.files import SourceFile
 from curation.formats.base import BrokenRowError, Head, Layout, Notes, PlacedRow, Span
 from curation.traces import Cell, Fault, RawRow, cell_of_bytes
+from manifests.objects import ObjectFile
 
 _BATCH_ROWS = 128
 _BATCH_BYTES = 16 << 20
@@ -84,11 +85,13 @@ def rows_at(file: SourceFile, layout: Layout, head: Head, places: Sequence[int])
 def open_parquet(file: SourceFile) -> pq.ParquetFile:
     """The file, its footer read. Raises SourceError if it is no whole parquet file."""
     try:
-        return pq.ParquetFile(file.here)
+        return pq.ParquetFile(file.here.ranges() if isinstance(file.here, ObjectFile) else file.here)
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
+            # Of files, pyarrow puts a sentence of its own into strerror.
+            what = error.strerror if isinstance(file.here, ObjectFile) else os.strerror(error.errno)
             raise SourceError(
-                f"{file.here}: can't be read ({os.strerror(error.errno)}); check the path and its permissions"
+                f"{file.here}: can't be read ({what}); check the path and its permissions"
             ) from error
         raise SourceError(
             f"{file.here}: not a whole parquet file ({_first_line(error)}); fetch it again"
@@ -129,6 +132,8 @@ def _group(parquet: pq.ParquetFile, number: int, layout: Layout) -> Iterator[Raw
             else:
                 yield from zip(*map(_cells, chosen), strict=True) if names else [()] * len(batch)
     except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the system or the store won't give it to us; the file may be whole
         raise BrokenRowError(f"can't be read ({_first_line(error)}); fetch the file again") from error
 
 

@@ -70,7 +70,7 @@ def _list(options: argparse.Namespace) -> int:
             for entry in entries
         ]
     }
-    print_result(result, listing_lines(entries) or [f"no manifests in {store.root}"], as_json=options.json)
+    print_result(result, listing_lines(entries) or [f"no manifests in {store.where}"], as_json=options.json)
     return 0
 
 
@@ -79,13 +79,13 @@ def _show(options: argparse.Namespace) -> int:
     manifest = store.manifest(options.manifest)
     names = [f"{version.name}:{version.number}" for version in store.versions() if version.id == manifest.id]
     scores = None if options.scores is None else read_scores(options.scores, manifest)
-    dataset = store.dataset_folder(manifest)
+    dataset = store.dataset_place(manifest)
     tree = lineage(store, manifest)
     result = {
         "id": manifest.id,
         "rows": manifest.identity.rows,
         "names": names,
-        "dataset": None if dataset is None else str(dataset),
+        "dataset": dataset,
         "content_digest": manifest.content_digest,
         "lineage": lineage_json(tree),
         "manifest": json.loads(manifest.identity.data),

@@ -52,7 +52,7 @@ def verify(
     folder = manifest_folder(store, identifier)
     if folder is None:
         raise UnknownManifestError(
-            f"{cut(reference)!r}: its manifest {identifier} is not in {store.root}; fetch it again"
+            f"{cut(reference)!r}: its manifest {identifier} is not in {store.where}; fetch it again"
         )
     try:
         manifest = read_manifest(folder)

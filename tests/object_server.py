@@ -1,0 +1,207 @@
+"""An S3 server on loopback for the tests: moto's, behind a gate that counts, refuses, cuts and kills.
+
+What moto leaves out is done by the gate: it knows one access key and refuses others as S3 does, and lets one request
+that writes through at a time, so that of two conditional puts exactly one wins (moto looks and writes in two steps).
+"""
+
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any, Self
+
+import fsspec
+import pytest
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+
+from manifests import objects
+
+KEY = "A-KEY-OF-THE-TESTS"
+_REFUSED = (
+    '<?xml version="1.0" encoding="UTF-8"?><Error><Code>InvalidAccessKeyId</Code>'
+    "<Message>The AWS Access Key Id you provided does not exist in our records.</Message></Error>"
+)
+_DENIED = _REFUSED.replace("InvalidAccessKeyId", "AccessDenied").replace(
+    "The AWS Access Key Id you provided does not exist in our records.", "Access Denied"
+)
+_bucket_numbers = count(1)
+
+
+@dataclass
+class Request:
+    """A request, and the bytes of the answer's body."""
+
+    method: str
+    path: str
+    range: str = ""
+    conditional: bool = False
+    sent: int = 0
+
+
+class CutError(Exception):
+    """The connection ends here, without an answer."""
+
+
+Watcher = Callable[[Request], None]
+
+
+@dataclass
+class Gate:
+    """The application in front of moto's. `before` and `after` see every request, and may raise CutError.
+
+    `denied` are the methods that nobody may use, `ignores_conditions` makes a store that knows no conditional puts.
+    """
+
+    inner: Any
+    requests: list[Request] = field(default_factory=list)
+    before: Watcher | None = None
+    after: Watcher | None = None
+    denied: frozenset[str] = frozenset()
+    ignores_conditions: bool = False
+    _writing: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        request = Request(
+            environ["REQUEST_METHOD"],
+            environ["PATH_INFO"],
+            environ.get("HTTP_RANGE", ""),
+            "HTTP_IF_NONE_MATCH" in environ,
+        )
+        self.requests.append(request)
+        if f"Credential={KEY}/" not in environ.get("HTTP_AUTHORIZATION", ""):
+            return _answer(start_response, request, _REFUSED)
+        if request.method in self.denied:
+            return _answer(start_response, request, _DENIED)
+        if self.ignores_conditions:
+            environ.pop("HTTP_IF_NONE_MATCH", None)
+        try:
+            if self.before is not None:
+                self.before(request)
+            if request.method in {"PUT", "POST", "DELETE"}:
+                with self._writing:
+                    body = b"".join(self.inner(environ, start_response))
+            else:
+                body = b"".join(self.inner(environ, start_response))
+            request.sent = 0 if request.method == "HEAD" else len(body)
+            if self.after is not None:
+                self.after(request)
+        except CutError:
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            raise ConnectionResetError from None
+        return [body]
+
+
+def _answer(start_response: Any, request: Request, text: str) -> Iterable[bytes]:
+    body = b"" if request.method == "HEAD" else text.encode()
+    start_response("403 Forbidden", [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+class _Handler(MotoRequestHandler):
+    def log(self, *_: Any) -> None:
+        """Nothing: what was asked stands in `requests`."""
+
+
+class ObjectServer:
+    """A server with a bucket for every test. To be used in a `with`."""
+
+    def __init__(self) -> None:
+        self.gate = Gate(DomainDispatcherApplication(create_backend_app))
+        self._server = make_server("127.0.0.1", 0, self.gate, threaded=True, request_handler=_Handler)
+        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def environment(self, **others: str) -> dict[str, str]:
+        """What a process needs to reach it, as a person would set it; nothing else of the machine is looked at."""
+        return {
+            "AWS_ENDPOINT_URL_S3": self.endpoint,
+            "AWS_ACCESS_KEY_ID": KEY,
+            "AWS_SECRET_ACCESS_KEY": "a-secret-of-the-tests",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": "/dev/null",
+            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+            "AWS_MAX_ATTEMPTS": "1",
+            **others,
+        }
+
+
+@dataclass
+class Bucket:
+    """A bucket of its own, with the gate in front of it."""
+
+    server: ObjectServer
+    url: str
+
+    @property
+    def gate(self) -> Gate:
+        return self.server.gate
+
+    def put(self, path: str, data: bytes) -> str:
+        """Put an object; its URL."""
+        url = f"{self.url}/{path}"
+        objects.filesystem(url).pipe_file(url, data)
+        return url
+
+    def put_folder(self, folder: Path, prefix: str) -> str:
+        """Put every file below a folder, by its path; the URL of the prefix."""
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                self.put(f"{prefix}/{path.relative_to(folder)}", path.read_bytes())
+        return f"{self.url}/{prefix}"
+
+    def objects(self) -> dict[str, bytes]:
+        """Every object, by its path in the bucket."""
+        files = objects.filesystem(self.url)
+        name = self.url.removeprefix("s3://")
+        return {path.removeprefix(f"{name}/"): files.cat_file(path) for path in sorted(files.find(name))}
+
+    def remove(self, path: str) -> None:
+        objects.filesystem(self.url).rm_file(f"{self.url}/{path}")
+
+    @contextmanager
+    def requests(self) -> Iterator[list[Request]]:
+        """The requests that are made meanwhile."""
+        found: list[Request] = []
+        self.gate.requests = found
+        yield found
+
+
+@pytest.fixture(scope="session")
+def object_server() -> Iterator[ObjectServer]:
+    with ObjectServer() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(object_server: ObjectServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Bucket]:
+    """A new bucket, the environment to reach it, and a cache folder of its own."""
+    for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL", "FSSPEC_S3"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in object_server.environment(XDG_CACHE_HOME=str(tmp_path / "cache")).items():
+        monkeypatch.setenv(name, value)
+    forget_connections()
+    gate = object_server.gate
+    gate.before = gate.after = None
+    gate.denied, gate.ignores_conditions = frozenset(), False
+    name = f"bucket-{next(_bucket_numbers)}"
+    objects.filesystem("s3://").mkdir(name)
+    yield Bucket(object_server, f"s3://{name}")
+    gate.before = gate.after = None
+    forget_connections()
+
+
+def forget_connections() -> None:
+    """Let the next file system read the environment again."""
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
