@@ -19,8 +19,8 @@ from manifests.reading.stored_table import Blocks, FirstReading, StoredTable, lo
 from manifests.reading.tally import Tally
 from manifests.tables import CONTENT, REJECTS, root_digest
 
-MARKER = "manifest.json"
-FILES = ("rows.parquet", "rejects.parquet", "receipt.json", MARKER)
+MARKER, RECEIPT = "manifest.json", "receipt.json"
+FILES = ("rows.parquet", "rejects.parquet", RECEIPT, MARKER)
 """The files of a manifest. Where files come one by one, `manifest.json` comes last: without it there is none."""
 
 

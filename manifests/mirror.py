@@ -17,7 +17,7 @@ The objects lie under the paths that the files of a store have (FORMAT.md, secti
   nothing is believed because it lies there.
 
 Two publishers of one id at the same moment put tables with the same rows and receipts with other times: either is
-right, and so is any mix of the two, but for the sizes and digests of files that a receipt states.
+right, and a mix of the two reads as well. If it leaves a receipt that states other files, the next publisher mends it.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ from manifests.dataset import CARD_FILE, part_names
 from manifests.errors import CommandError, FormatError, StoreError, VerificationError
 from manifests.json_object import HEX_64
 from manifests.lock import LOCK
-from manifests.manifest import FILES, MARKER, Manifest, read_manifest
+from manifests.manifest import FILES, MARKER, RECEIPT, Manifest, read_manifest
 from manifests.objects import Information, url_fault
 from manifests.prefix import Prefix, is_same
 from manifests.publish import publish_dataset, publish_manifest, publishing
@@ -40,7 +40,7 @@ from manifests.store import LONGEST_REFERENCE, NAME, VERSION, Store
 
 SCHEMES = ("s3", "gs")  # whose conditional put is known
 
-_GLANCE = (MARKER, "receipt.json")
+_GLANCE = (MARKER, RECEIPT)
 
 
 class Mirror:
@@ -59,8 +59,8 @@ class Mirror:
     @classmethod
     def of(cls, url: str) -> "Mirror":
         """The mirror of a store, in `$XDG_CACHE_HOME` (else `~/.cache`). CommandError for a URL that can't be one."""
-        url = url.rstrip("/")
         fault = url_fault(url)
+        url = url.rstrip("/")
         if not fault and url.partition("://")[0] not in SCHEMES:
             fault = f"a store needs conditional puts, which are known of {' and '.join(SCHEMES)} only"
         if not fault and any(mark in url for mark in "*?[#"):
@@ -185,8 +185,10 @@ class Mirror:
                 publishing(self._local) as publisher,
                 publisher.staging("manifests") as staging,
             ):
-                read_manifest(self._fetched_manifest(folder.name, listed, staging))
-                return
+                if _is_as_its_receipt_says(
+                    read_manifest(self._fetched_manifest(folder.name, listed, staging))
+                ):
+                    return
         self._send(folder, place, FILES)
 
     def claim(self, name: str, number: int, identifier: str) -> str:
@@ -236,6 +238,15 @@ class Mirror:
 
 
 _REPAIR = "the next build of the same recipe puts it right, of a dataset also 'curation regenerate'"
+
+
+def _is_as_its_receipt_says(manifest: Manifest) -> bool:
+    """Whether the files of a manifest are those that its receipt states; what they hold is proven already."""
+    stated = manifest.receipt.get("files")
+    if not isinstance(stated, dict):
+        return False
+    files = {name: disk.sha256_file(manifest.folder / name) for name in FILES if name != RECEIPT}
+    return stated == {name: {"size": size, "sha256": sha256} for name, (size, sha256) in files.items()}
 
 
 def _is_version(path: str) -> bool:

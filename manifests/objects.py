@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Information: TypeAlias = Mapping[str, Any]
 """What a store says of an object: `name`, `size`, `type`, and names of its own."""
 
-_URL = re.compile(r"([a-z][a-z0-9+.-]*)://")
+_URL = re.compile(r"[a-z][a-z0-9+.-]*(::[a-z0-9+.-]+)*://")
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
 # Of a file in parts, s3fs holds as many parts at once, of 50 MiB each.
 _OPTIONS: Mapping[str, Mapping[str, object]] = MappingProxyType({"s3": {"max_concurrency": 2}})
@@ -31,7 +31,6 @@ _VERSIONS = ("ETag", "generation", "etag", "content_md5", "mtime", "LastModified
 _LONGEST_REASON = 200
 _SMALL_READ, _AHEAD, _MOST_AHEAD = 1 << 16, 1 << 18, 2 << 20
 _ERRNOS: tuple[tuple[type[BaseException], int], ...] = (
-    (FileNotFoundError, errno.ENOENT),
     (PermissionError, errno.EACCES),
     (FileExistsError, errno.EEXIST),
     (IsADirectoryError, errno.EISDIR),
@@ -49,7 +48,9 @@ def url_fault(url: str) -> str:
     scheme, _, rest = url.partition("://")
     bucket = rest.partition("/")[0]
     if "::" in url or "@" in bucket:
-        return f"{scheme}:// takes a bucket and a path; credentials belong into the environment or a profile"
+        return (
+            f"expected BUCKET/PATH behind {scheme}://; credentials belong into the environment or a profile"
+        )
     if not bucket or any(mark in bucket for mark in "*?["):
         return f"expected {scheme}://BUCKET/PATH, the bucket by its name"
     try:
@@ -83,6 +84,10 @@ def told(url: str) -> Iterator[None]:
 def _as_os_error(error: Exception, url: str) -> OSError:
     if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
         return error  # of a file on this machine, or told already
+    if _is_missing_bucket(error):
+        return OSError(errno.ENXIO, _line(error), url)
+    if isinstance(error, FileNotFoundError):
+        return OSError(errno.ENOENT, "no such object", url)
     number = next((number for kind, number in _ERRNOS if isinstance(error, kind)), errno.EIO)
     if "Credentials" in type(error).__name__:
         return OSError(errno.EACCES, f"no credentials that can be used: {_line(error)}", url)
@@ -93,9 +98,19 @@ def _as_os_error(error: Exception, url: str) -> OSError:
     return OSError(number, _line(error), url)
 
 
+def _is_missing_bucket(error: Exception) -> bool:
+    """Whether a store says that it has no such bucket, and not only no such object."""
+    return (
+        isinstance(error, FileNotFoundError)
+        and "bucket" in str(error).lower()
+        and error.__cause__ is not None
+    )
+
+
 def _line(error: BaseException) -> str:
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     line = (text.strip().splitlines() or [""])[0] or type(error).__name__
+    line = line.rstrip(".")
     return "".join(character if character.isprintable() else "?" for character in line)[:_LONGEST_REASON]
 
 
@@ -178,7 +193,7 @@ class ObjectFile:
             try:
                 listing = files.ls(self.url, detail=True)
             except FileNotFoundError as error:
-                if error.__cause__ is not None:  # said by the store: there is no such bucket
+                if _is_missing_bucket(error):
                     raise
                 listing = []
         found = []

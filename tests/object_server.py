@@ -4,11 +4,13 @@ What moto leaves out is done by the gate: it knows one access key and refuses ot
 that writes through at a time, so that of two conditional puts exactly one wins (moto looks and writes in two steps).
 """
 
+import atexit
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
@@ -44,6 +46,11 @@ class Request:
 
 class CutError(Exception):
     """The connection ends here, without an answer."""
+
+
+def cut(_: "Request") -> None:
+    """For a gate: let nothing through."""
+    raise CutError
 
 
 Watcher = Callable[[Request], None]
@@ -143,6 +150,7 @@ class Bucket:
 
     server: ObjectServer
     url: str
+    forgotten: bool = False
 
     @property
     def gate(self) -> Gate:
@@ -167,6 +175,11 @@ class Bucket:
         name = self.url.removeprefix("s3://")
         return {path.removeprefix(f"{name}/"): files.cat_file(path) for path in sorted(files.find(name))}
 
+    def forget(self) -> None:
+        """Let the next file system read the environment again (a connection that stays open makes tests faster)."""
+        self.forgotten = True
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
+
     def remove(self, path: str) -> None:
         objects.filesystem(self.url).rm_file(f"{self.url}/{path}")
 
@@ -178,10 +191,17 @@ class Bucket:
         yield found
 
 
-@pytest.fixture(scope="session")
-def object_server() -> Iterator[ObjectServer]:
-    with ObjectServer() as server:
-        yield server
+@cache
+def _only_server() -> ObjectServer:
+    """One for all modules of tests: connections stay open, and lead to where they led."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(ObjectServer())
+
+
+@pytest.fixture
+def object_server() -> ObjectServer:
+    return _only_server()
 
 
 @pytest.fixture
@@ -191,17 +211,14 @@ def bucket(object_server: ObjectServer, monkeypatch: pytest.MonkeyPatch, tmp_pat
         monkeypatch.delenv(name, raising=False)
     for name, value in object_server.environment(XDG_CACHE_HOME=str(tmp_path / "cache")).items():
         monkeypatch.setenv(name, value)
-    forget_connections()
     gate = object_server.gate
     gate.before = gate.after = None
     gate.denied, gate.ignores_conditions = frozenset(), False
     name = f"bucket-{next(_bucket_numbers)}"
     objects.filesystem("s3://").mkdir(name)
-    yield Bucket(object_server, f"s3://{name}")
+    found = Bucket(object_server, f"s3://{name}")
+    yield found
     gate.before = gate.after = None
-    forget_connections()
-
-
-def forget_connections() -> None:
-    """Let the next file system read the environment again."""
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    gate.denied, gate.ignores_conditions = frozenset(), False
+    if found.forgotten:
+        found.forget()
