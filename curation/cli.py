@@ -96,7 +96,7 @@ def build_parser() -> Parser:
         action="append",
         default=[],
         metavar="NAME=DIR",
-        help="where the files of a source are now",
+        help="where the files of a source are now: a folder, or a URL such as s3://BUCKET/FOLDER",
     )
     again.add_argument("--out", type=path, metavar="DIR", help="a new folder, instead of the store's")
     again.add_argument(

@@ -17,7 +17,8 @@ The objects lie under the paths that the files of a store have (FORMAT.md, secti
   nothing is believed because it lies there.
 
 Two publishers of one id at the same moment put tables with the same rows and receipts with other times: either is
-right, and a mix of the two reads as well. If it leaves a receipt that states other files, the next publisher mends it.
+right, and a mix of the two reads as well. If its receipt states other files, the next publisher that has not mirrored
+it mends it.
 """
 
 import hashlib

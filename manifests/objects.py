@@ -199,7 +199,7 @@ class ObjectFile:
         found = []
         for information in listing:
             name = str(information["name"]).rstrip("/").removeprefix(f"{own}/")
-            if name and "/" not in name and str(information["name"]).rstrip("/") != own:
+            if "/" not in name:  # a prefix may be listed with what is below it
                 found.append(Entry(name, f"{self.url}/{name}", information["type"] == "directory"))
         return found
 

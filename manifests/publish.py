@@ -152,9 +152,6 @@ def publish_manifest(store: Store, staged: Path) -> Manifest:
     is in the way.
     """
     with publishing(store) as publisher:
-        if store.upstream is not None:
-            with suppress(FormatError, VerificationError):  # a damaged one is replaced
-                store.upstream.bring_manifest(staged.name)
         target = publisher.folder("manifests") / staged.name
         disk.sync_tree(staged)
         read_manifest(staged)

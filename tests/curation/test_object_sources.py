@@ -222,17 +222,24 @@ def test_a_store_that_does_not_answer_us_is_one_line(
     assert "a-secret-of-the-tests" not in done.error
 
 
-def test_a_right_that_is_taken_away_while_reading_is_one_line(bucket: Bucket, tmp_path: Path) -> None:
-    write_traces(tmp_path / "up" / "rows.jsonl", traces(40))
+@pytest.mark.parametrize(("ending", "reads"), [("jsonl", 1), ("parquet", 1), ("parquet", 9)])
+def test_a_right_that_is_taken_away_while_reading_is_one_line(
+    bucket: Bucket, tmp_path: Path, ending: str, reads: int
+) -> None:
+    write_traces(tmp_path / "up" / f"rows.{ending}", big_traces(100, 1))
     url = bucket.put_folder(tmp_path / "up", "up")
 
+    done = 0
+
     def refuse(request: Request) -> None:
-        if request.method == "GET" and request.path.endswith("rows.jsonl"):
+        nonlocal done
+        done += request.method == "GET" and request.path.endswith(f"rows.{ending}")
+        if done == reads:
             bucket.gate.denied = frozenset({"GET", "HEAD"})
 
     bucket.gate.after = refuse
     with pytest.raises(SourceError) as raised:
-        build_mix(tmp_path, source("one", f"{url}/rows.jsonl"))
+        build_mix(tmp_path, source("one", f"{url}/rows.{ending}"))
     assert "can't be read (access denied" in message_of(raised)
 
 

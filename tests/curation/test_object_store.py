@@ -1,5 +1,8 @@
 """A store in an object store, against a local S3 server: what is published there, and what another machine reads."""
 
+import io
+
+import pyarrow.parquet as pq
 import pytest
 
 from tests.curation.helpers import files_below, traces, write_traces
@@ -109,6 +112,21 @@ def test_what_is_damaged_is_told_by_its_url_and_put_right_by_the_next_build(
     assert after == before
 
 
+def test_a_receipt_that_states_other_files_is_mended_by_the_next_build(team: Team) -> None:
+    identifier = team.build()
+    place = f"team/store/manifests/{identifier}/rows.parquet"
+    other = io.BytesIO()
+    pq.write_table(pq.read_table(io.BytesIO(team.bucket.objects()[place])), other, compression="none")
+    team.bucket.put(place, other.getvalue())
+    team.machine("second")
+    assert team.manifests("verify", "mix").status == 0  # the same rows
+    assert "another size" in team.manifests("verify", "mix", "--deep").out
+    team.machine("third")
+    team.build()
+    team.machine("fourth")
+    assert team.manifests("verify", "mix", "--deep").status == 0
+
+
 def test_regenerate_puts_a_dataset_that_is_gone_back(team: Team) -> None:
     identifier = team.build()
     before = team.bucket.objects()
@@ -141,7 +159,9 @@ def test_the_mirror_says_what_the_store_says_now(team: Team) -> None:
 def test_a_name_that_is_no_id_is_told_and_not_followed(team: Team) -> None:
     team.build()
     team.bucket.put("team/store/refs/mix/1", b"x" * 100_000)
-    assert "the file is damaged" in complaint(team.manifests("show", "mix"))
+    with team.bucket.requests() as requests:
+        assert "the file is damaged" in complaint(team.manifests("show", "mix"))
+    assert sum(asked.sent for asked in requests if asked.path.endswith("refs/mix/1")) <= 200
     assert "the file is damaged" in team.manifests("list").err
     assert "the file is damaged" in complaint(team.curation("build", team.recipe))
 
