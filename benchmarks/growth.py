@@ -46,12 +46,19 @@ WIDE_WORDS = 170  # of reasoning, five times the bytes of a trace
 RANGE_ROWS = 2_000
 
 _METER = ROOT / "benchmarks" / "growing" / "meter.py"
-_DRAW = (
-    "import sys; from curation.recipe import Take; from curation.sampling import draw; "
-    "kind, rows, wanted = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]); "
-    "origins = [(b'o' * 32, row) for row in range(rows)] if kind == 'hash' else (); "
-    "print(len(draw(Take(kind, wanted, 42), 42, rows, origins, 'source')))"
-)
+# As `curation.selection` calls it: of a hash draw every candidate comes with its origin and its row.
+_DRAW = """
+import sys
+import numpy as np
+from curation.recipe import Take
+from curation.sampling import draw
+kind, rows, wanted = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+origins = ()
+if kind == "hash":
+    keys, within = np.ones((rows, 32), np.uint8), np.arange(1, rows + 1)
+    origins = list(zip(map(bytes, keys), within.tolist(), strict=True))
+print(len(draw(Take(kind, wanted, 42), 42, rows, origins, "source")))
+"""
 
 
 class BenchmarkError(Exception):

@@ -228,7 +228,9 @@ def test_memory_that_rises_beyond_its_noise_is_told_and_other_memory_is_not() ->
     risen = [min(number, 20) * 100 for number in range(4 * LOOKS)]  # at the start, then no more
     rising = [1_000 + 5 * number + one for number, one in enumerate(noise)]
     slowly = [1_000 + number / 10 + one for number, one in enumerate(noise)]
-    assert leaks(series(flat)) == leaks(series(risen)) == leaks(series(slowly)) == []
+    little = [10_000 + number for number in range(4 * LOOKS)]  # beyond all noise, but little
+    for steady in (flat, risen, slowly, little):
+        assert leaks(series(steady)) == []
     (told,) = leaks(series(rising))
     assert told.startswith("memory: rises by ")
     assert leaks(series(rising[: 2 * LOOKS - 2])) == []

@@ -9,7 +9,9 @@ _STEP, _THOUSAND = 1024, 1000
 
 
 def duration(seconds: float) -> str:
-    """Seconds in the unit that fits."""
+    """Seconds in the unit that fits; a difference that noise has made negative is told as such."""
+    if seconds < 0:
+        return "too little to tell"
     if seconds < 2 * _MINUTE:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"  # noqa: PLR2004
     if seconds < 2 * _HOUR:
