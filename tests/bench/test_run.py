@@ -178,4 +178,4 @@ def test_the_command_writes_pages_and_ends_with_1_if_somebody_could_not_run(
 
 
 def test_remarks_name_no_folder_of_this_machine() -> None:
-    assert plain("can't open\n /home/somebody/x/file.py, line 3") == "can't open …/file.py, line 3"
+    assert plain("can't open\n /data/x/file.py, line 3") == "can't open …/file.py, line 3"
