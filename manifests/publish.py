@@ -13,7 +13,7 @@ from types import MappingProxyType
 import pyarrow as pa
 
 from manifests import disk
-from manifests.dataset import dataset_blocks, parquet_writer, read_dataset, total_rows
+from manifests.dataset import card_is_ours, dataset_blocks, parquet_writer, read_dataset, total_rows
 from manifests.errors import FormatError, VerificationError
 from manifests.identity import Identity
 from manifests.lock import shared
@@ -136,12 +136,12 @@ def whole_dataset(store: Store, manifest: Manifest) -> Path | None:
 
 
 def is_whole(dataset: Path, manifest: Manifest) -> bool:
-    """Whether the rows in a folder are exactly those of a manifest's dataset."""
+    """Whether a folder is a manifest's dataset: exactly its rows, and its card."""
     try:
         total_rows(read_dataset(dataset, manifest))
+        return card_is_ours(dataset, manifest.id, manifest.identity.rows)
     except (VerificationError, OSError):  # OSError: another process is replacing it
         return False
-    return True
 
 
 def publish_manifest(store: Store, staged: Path) -> Manifest:

@@ -49,6 +49,19 @@ def test_a_damaged_dataset_is_replaced(jsonl: Site) -> None:
     assert pq.read_table(path).column("answer").to_pylist() == table.column("answer").to_pylist()
 
 
+def test_a_dataset_whose_card_is_another_or_gone_is_replaced(jsonl: Site) -> None:
+    assert jsonl.regenerate().status == 0
+    card = jsonl.dataset / "README.md"
+    ours = card.read_bytes()
+    for other in (b"---\nconfigs: []\n---\n", None):
+        card.unlink()
+        if other is not None:
+            card.write_bytes(other)
+        outcome = jsonl.regenerate(json=False)
+        assert "rebuilt from its sources" in outcome.out
+        assert card.read_bytes() == ours
+
+
 def test_sources_that_moved_are_read_where_they_are_said_to_be(jsonl: Site) -> None:
     (jsonl.folder / "data").rename(jsonl.folder / "moved")
     status, line = jsonl.refused()
