@@ -164,3 +164,15 @@ def test_a_range_past_the_last_row_is_refused_with_the_number_of_rows(
     assert message_of(raised) == (
         f"source one: rows = [{rows[0]}, {rows[1]}], but it has only 5 rows; ask for a range within"
     )
+
+
+def test_more_rows_than_a_manifest_can_have_are_refused_while_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_files(tmp_path, 4, 4)
+    monkeypatch.setattr("curation.source_rows.MOST_ROWS", 6)
+    assert len(read(open_source(tmp_path, rows=(2, 7)))) == 6
+    for rows in (None, (2, 8)):
+        with pytest.raises(SourceError) as raised:
+            read(open_source(tmp_path, rows=rows))
+        assert "b.jsonl: more than 6 rows" in message_of(raised)
