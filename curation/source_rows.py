@@ -24,8 +24,8 @@ from curation.scan import Found, Job, Part, index
 from curation.workers.base import Workers
 from manifests.disk import sha256_file
 from manifests.identity import FileRecord, SourceRecord
-from manifests.reading.tally import MOST_ROWS
 from manifests.objects import Location, ObjectFile
+from manifests.reading.tally import MOST_ROWS
 
 Result = TypeVar("Result", bound=Found)
 Work = Callable[[Job, Part], Result]
@@ -245,8 +245,8 @@ class SourceRows:
         self._row = before + end
         if self._row - first >= MOST_ROWS:  # or hours later nobody could read the manifest
             raise SourceError(
-                f"source {self.recipe.name}: {now.file.here}: more than {MOST_ROWS:,} rows, which no manifest can have; "
-                "take a part of them with 'rows', and the others in another manifest"
+                f"source {self.recipe.name}: {now.file.here}: more than {MOST_ROWS:,} rows, and no manifest can have "
+                "more; take a part of them with 'rows', and the others in another manifest"
             )
         return Piece(before, min(max(0, first - 1 - before), end), end, part, result)
 
