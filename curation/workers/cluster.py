@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 import tempfile
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -110,7 +111,8 @@ class RayWorkers:
         try:
             if self._address:
                 _knock(self._address)
-                ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR)
+                with warnings.catch_warnings(action="ignore"):  # it warns of what it then raises
+                    ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR)
             else:
                 ray.init(
                     "local",
@@ -123,7 +125,7 @@ class RayWorkers:
         except (ConnectionError, OSError, RuntimeError, ValueError, RayError) as error:
             raise WorkerError(
                 f"--engine ray: no cluster at {self._address or 'this machine'} ({_first_line(error)}); start one with "
-                "`ray start --head`, or name it with --address"
+                "`ray start --head`, name it with --address, and where it asks for a token set RAY_AUTH_MODE=token"
             ) from error
         cores = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
         self._cores = min(cores, self._count or cores)

@@ -3,12 +3,15 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -30,16 +33,20 @@ from tests.curation.test_golden import MIX_ID, build_golden
 from tests.curation.test_workers import children_of, is_gone, until
 from tests.curation.working import Aside, die, double, put_aside, refuse
 
-pytest.importorskip("ray", reason="Ray is not installed (extra ray)")
-from curation.workers.cluster import RayWorkers
+if TYPE_CHECKING:
+    from curation.workers.cluster import RayWorkers
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed (extra ray)"),
+]
 
 # A cluster of two nodes, as they would be two machines: each has a scheduler and worker processes of its own.
 NODES = """
 import sys
 from ray.cluster_utils import Cluster
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+head = {"num_cpus": 2, "include_dashboard": False, "ray_client_server_port": int(sys.argv[1])}
+cluster = Cluster(initialize_head=True, head_node_args=head)
 cluster.add_node(num_cpus=2)
 print(cluster.address, flush=True)
 sys.stdin.read()
@@ -51,12 +58,33 @@ PASSAGE = (
 )
 
 
+# Clusters of Ray ask for a token; without one of ours it would be written into the user's folder.
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def token() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("RAY_ADDRESS", raising=False)
+        for name, value in TOKEN.items():
+            patch.setenv(name, value)
+        yield
+
+
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[tuple[str, int]]:
+def client_port() -> int:
+    """A port that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+@pytest.fixture(scope="module")
+def cluster(client_port: int) -> Iterator[tuple[str, int]]:
     """The address of a cluster, and the process that everything of it hangs on."""
     environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        [sys.executable, "-c", NODES],
+        [sys.executable, "-c", NODES, str(client_port)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -73,18 +101,18 @@ def cluster() -> Iterator[tuple[str, int]]:
 
 
 @pytest.fixture(scope="module")
-def workers(cluster: tuple[str, int]) -> Iterator[RayWorkers]:
+def workers(cluster: tuple[str, int]) -> "Iterator[RayWorkers]":
+    from curation.workers.cluster import RayWorkers  # noqa: PLC0415 - Ray reads the environment when it is imported
+
     with RayWorkers(Cluster(cluster[0], 2)) as found:
         yield found
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """A command of curation, in a process of its own."""
-    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    environment["PYTHONPATH"] = str(ROOT)
     return subprocess.run(
         [sys.executable, "-P", "-m", "curation", *map(str, arguments)],
-        env=environment,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
@@ -108,6 +136,15 @@ def test_the_id_is_that_of_one_machine_for_any_number_of_workers(
     flags = ("--engine", "ray", "--address", cluster[0], "--workers", str(count))
     assert built(tmp_path / "golden.toml", "--store", tmp_path / "store", *flags) == MIX_ID
     assert list((tmp_path / "store").rglob(".staging-*")) == []
+
+
+def test_a_cluster_can_be_reached_by_its_client_port(
+    tmp_path: Path, cluster: tuple[str, int], client_port: int
+) -> None:
+    build_golden(tmp_path)
+    address = f"ray://{cluster[0].partition(':')[0]}:{client_port}"
+    flags = ("--engine", "ray", "--address", address)
+    assert built(tmp_path / "golden.toml", "--store", tmp_path / "store", *flags) == MIX_ID
 
 
 def test_sketches_near_duplicates_and_whole_sources_are_the_same_too(
@@ -188,24 +225,24 @@ def test_workers_killed_in_the_middle_change_nothing(tmp_path: Path, cluster: tu
     assert list((tmp_path / "many-store").rglob(".staging-*")) == []
 
 
-def test_results_come_in_the_order_of_the_tasks(workers: RayWorkers) -> None:
+def test_results_come_in_the_order_of_the_tasks(workers: "RayWorkers") -> None:
     found = list(workers.ordered(double, 100, range(20)))
     assert found == [(task, 2 * task + 100) for task in range(20)]
 
 
-def test_what_a_task_raises_is_raised_where_it_came_from(workers: RayWorkers) -> None:
+def test_what_a_task_raises_is_raised_where_it_came_from(workers: "RayWorkers") -> None:
     with pytest.raises(SourceError, match="task 3 is refused"):
         list(workers.ordered(refuse, 3, range(6)))
 
 
-def test_a_task_that_kills_every_worker_is_given_up_with_one_line(workers: RayWorkers) -> None:
+def test_a_task_that_kills_every_worker_is_given_up_with_one_line(workers: "RayWorkers") -> None:
     with pytest.raises(WorkerError) as raised:
         list(workers.ordered(die, 2, range(4)))
     assert message_of(raised).startswith("--engine ray: a worker of the cluster was lost")
 
 
 def test_texts_that_tasks_put_aside_lie_in_the_folder_of_the_build(
-    workers: RayWorkers, tmp_path: Path
+    workers: "RayWorkers", tmp_path: Path
 ) -> None:
     places = [
         result.texts for _, result in workers.putting_aside(put_aside, Aside(tmp_path), ["a", "bb", "", "cc"])
@@ -215,7 +252,7 @@ def test_texts_that_tasks_put_aside_lie_in_the_folder_of_the_build(
     assert texts == ["a", "bb", "cc", "cc"]  # an empty task puts nothing aside, the last one two
 
 
-def test_duplicates_are_found_by_a_shuffle(workers: RayWorkers, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_duplicates_are_found_by_a_shuffle(workers: "RayWorkers", monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("curation.workers.cluster._KEYS", 300)
     generator = np.random.default_rng(3)
     keys = generator.integers(0, 3, (1000, 16), dtype=np.uint8)
