@@ -18,6 +18,10 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
+from training.preflight.target import prepare_environment
+
+prepare_environment()
+
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -3,8 +3,8 @@
     python benchmarks/engines.py RECIPE [--rounds N]
 
 Every build is the command in a process of its own, into a new store. Ray's clusters are started for the build, on this
-machine, and their start is in the time. In the last contest five of Ray's workers get SIGKILL, one every few seconds. Ends
-with status 1 unless all ids are the same.
+machine, and their start is in the time. In the last contest five of Ray's workers get SIGKILL, one every few seconds.
+Ends with status 1 unless all ids are the same.
 """
 
 import argparse

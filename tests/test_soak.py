@@ -39,6 +39,7 @@ def watched(world: World, tmp_path: Path) -> Watched:
     return watched
 
 
+@pytest.mark.slow
 def test_a_few_steps_end_well_and_leave_no_mount(tmp_path: Path) -> None:
     done = run_soak(tmp_path, "--steps", "3", "--seed", "6")
     assert done.returncode == 0, done.stdout + done.stderr

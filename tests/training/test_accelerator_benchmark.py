@@ -52,6 +52,7 @@ def report() -> dict[str, Any]:
     return result
 
 
+@pytest.mark.slow
 def test_both_sides_compute_the_same_useful_tokens(report: dict[str, Any]) -> None:
     ours, stock = report["ours"], report["stock"]
     assert ours["useful"] == stock["useful"] == report["traces"]["tokens"] > 0
@@ -65,6 +66,7 @@ def test_both_sides_compute_the_same_useful_tokens(report: dict[str, Any]) -> No
     assert stock["padding"] > ours["padding"] >= 0
 
 
+@pytest.mark.slow
 def test_rates_are_those_of_the_steps_behind_the_compiled_one(report: dict[str, Any]) -> None:
     for side in (report["ours"], report["stock"]):
         assert side["tokens_per_second"] == pytest.approx(side["useful"] / side["seconds"][0])

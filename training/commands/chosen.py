@@ -11,6 +11,7 @@ from manifests.command import path
 from training.batches.tokenizer import Tokenizer
 from training.errors import SettingsError
 from training.models import MODELS, Model, model_of
+from training.preflight.absent import answer_libtpu
 from training.settings import Settings, read_config, with_flags
 
 TOKENIZER = "tokenizer.model"
@@ -79,7 +80,8 @@ def _tokenizer(model: Model, file: Path | None, base: Path | None) -> Tokenizer:
 
 
 def quiet_libraries() -> None:
-    """Keep what Tunix, Orbax and JAX log off the terminal; an error that Orbax logs it raises as well."""
+    """Keep what Tunix, Orbax, JAX and libtpu log off the terminal; an error that Orbax logs it raises as well."""
+    answer_libtpu()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     warnings.simplefilter("ignore")
     from absl import logging  # comes with JAX's libraries, which `training plan` does without

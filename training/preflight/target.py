@@ -9,19 +9,15 @@ from typing import Any
 from jax.experimental import topologies
 
 from training.errors import PreflightError
+from training.preflight.absent import ANSWERS
 from training.watch.peak import peak_of
 
 EXAMPLES = "v5e:2x4 (Kaggle's eight chips), v5e:2x2, v6e:2x4"
 GIB = 2**30
 
-# What libtpu would otherwise ask the metadata server of a machine with a TPU, and complain about.
-ENVIRONMENT = {
+ENVIRONMENT = ANSWERS | {
     "JAX_PLATFORMS": "cpu",
-    "TPU_SKIP_MDS_QUERY": "1",
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # nobody uses a TPU here, so several may compile at a time
-    "TPU_ACCELERATOR_TYPE": "v5litepod-8",
-    "TPU_WORKER_HOSTNAMES": "localhost",
-    "TPU_WORKER_ID": "0",
 }
 
 
