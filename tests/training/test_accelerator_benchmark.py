@@ -74,6 +74,7 @@ def test_rates_are_those_of_the_steps_behind_the_compiled_one(report: dict[str, 
         assert 0 < side["last_loss"] < 2 * side["first_loss"]
 
 
+@pytest.mark.slow
 def test_a_peak_that_is_not_known_is_said_to_be_unknown(
     benchmark: dict[str, Any], report: dict[str, Any]
 ) -> None:
