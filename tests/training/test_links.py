@@ -81,6 +81,52 @@ def test_a_collective_in_a_loop_of_unknown_trips_is_refused() -> None:
         link_bytes(two, 8)
 
 
+STARTED = {
+    "(f32[100]{0}, f32[28]{0}) all-reduce-start(%x, %y), replica_groups=[1,8]<=[8], to_apply=%add": (
+        2 * 128 * 4 * 7 / 8
+    ),
+    "((f32[8]{0}, bf16[2]{0}), (f32[64]{0}, bf16[16]{0})) all-gather-start(%x, %y), replica_groups=[1,8]<=[8]": (
+        (64 * 4 + 16 * 2) * 7 / 8
+    ),
+    "((f32[64]{0}), f32[16]{0}, u32[]{:S(2)}) reduce-scatter-start(%x), replica_groups=[2,4]<=[8], to_apply=%add": (
+        16 * 4 * 3
+    ),
+    "(f32[10]{0}, f32[10]{0}, u32[], u32[]) collective-permute-start(%x), source_target_pairs={{0,1},{1,0}}": 40,
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "sent"), STARTED.items(), ids=lambda case: str(case).split("-start")[0][-18:]
+)
+def test_what_is_only_started_counts_as_if_it_were_done_at_once(line: str, sent: float) -> None:
+    """Not its operands, nor what the compiler notes beside them."""
+    text = f"HloModule one\n\nENTRY %main (p: f32[]) -> f32[] {{\n  %start = {line}\n}}\n"
+    assert sum(link_bytes(text, 8).values()) == sent
+
+
+@pytest.mark.parametrize("going_on", ["", ", calls=%apart"])
+def test_a_collective_that_runs_in_a_computation_of_its_own_counts_where_it_is_started(going_on: str) -> None:
+    apart = PROGRAM[: PROGRAM.index("%add")] + (
+        "%apart (p: f32[64]) -> f32[16] {\n"
+        "  ROOT %rs = f32[16]{0} reduce-scatter(%p), replica_groups=[2,4]<=[8], to_apply=%add\n}\n\n"
+        "ENTRY %main (p: f32[64]) -> f32[16] {\n"
+        "  %start = ((f32[64]{0}), f32[16]{0}, u32[]) async-start(%p), calls=%apart\n"
+        f"  %later = ((f32[64]{{0}}), f32[16]{{0}}, u32[]) async-update(%start){going_on}\n"
+        f"  ROOT %done = f32[16]{{0}} async-done(%later){going_on}\n}}\n"
+    )
+    assert link_bytes(apart, 8) == {"reduce-scatter": 16 * 4 * 3}
+
+
+def test_a_collective_in_a_branch_counts() -> None:
+    branches = (
+        "%yes (p: f32[64]) -> f32[64] {\n"
+        "  ROOT %r = f32[64]{0} all-reduce(%p), replica_groups={}, to_apply=%add\n}\n\n"
+        "ENTRY %main (p: f32[64]) -> f32[64] {\n"
+        "  ROOT %c = f32[64]{0} conditional(%i, %p, %p), true_computation=%yes, false_computation=%no\n}\n"
+    )
+    assert link_bytes(f"HloModule one\n\n{branches}", 8) == {"all-reduce": 2 * 256 * 7 / 8}
+
+
 def test_a_program_without_collectives_sends_nothing() -> None:
     assert (
         link_bytes(

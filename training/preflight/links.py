@@ -29,9 +29,15 @@ _COLLECTIVE = re.compile(
 )
 _CHAIN = re.compile(r'\bchain_id="(\d+)"')
 _ARRAY = re.compile(r"\b([a-z]\w*)\[([\d,]*)\]")
+_CONTEXT = (("u32", ""), ("s32", ""))
 _LISTED = re.compile(r"replica_groups=\{\{([\d,]*)\}")
 _COUNTED = re.compile(r"replica_groups=\[(\d+),(\d+)\]")
-_CALLED = re.compile(r"(?:to_apply|calls|body|branch_computations)=\{?((?:%?[\w.-]+(?:, ?)?)+)")
+_CALLED = re.compile(
+    r"(?:to_apply|calls|body|branch_computations|true_computation|false_computation)=\{?((?:%?[\w.-]+(?:, ?)?)+)"
+)
+_GOING_ON = re.compile(
+    r" async-(?:update|done)\("
+)  # of what was started: it names the same computation again
 _LOOP = re.compile(r" while\(.*?condition=%?([\w.-]+)")
 _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"')
 _LIMIT = re.compile(r" constant\((\d+)\)")
@@ -53,10 +59,12 @@ def link_bytes(text: str, devices: int) -> dict[str, float]:
             return result
         for line in computations.get(name, ()):
             if found := _COLLECTIVE.search(line):
-                size = _bytes(found["shape"], started=bool(found["start"]))
+                size = _bytes(found["shape"], pair=bool(found["start"]) and found["kind"] != "all-reduce")
                 sent = _sent(found["kind"], size, _group(line, devices))
                 chain = _CHAIN.search(line)
                 _add(result, {(found["kind"], chain[1] if chain else ""): sent})
+            if _GOING_ON.search(line):
+                continue
             called: Sent = {}
             for names in _CALLED.findall(line):
                 for inner in re.findall(r"[\w.-]+", names):
@@ -103,17 +111,19 @@ def _trips(line: str, computations: dict[str, list[str]]) -> int:
     return int(limits[0])
 
 
-def _bytes(shape: str, *, started: bool) -> float:
-    """Bytes of a result; where an operation is only started, its result holds its operand too: of the larger half."""
+def _bytes(shape: str, *, pair: bool) -> float:
+    """Bytes of a result. Where an operation is only started it is a `pair`: its operands, then its results.
+
+    Numbers that go with a pair, of one place each and at its end, are the compiler's own. An all-reduce that is started
+    gives its results alone.
+    """
+    arrays = [(kind, sizes) for kind, sizes in _ARRAY.findall(shape) if kind in WIDTHS]
+    while pair and len(arrays) > 2 and arrays[-1] in _CONTEXT:  # noqa: PLR2004 - an operand and a result
+        arrays.pop()
     sizes = [
-        WIDTHS[kind] * math.prod(int(size) for size in sizes.split(",") if size)
-        for kind, sizes in _ARRAY.findall(shape)
-        if kind in WIDTHS
+        WIDTHS[kind] * math.prod(int(size) for size in sizes.split(",") if size) for kind, sizes in arrays
     ]
-    if started and len(sizes) > 1:
-        half = len(sizes) // 2
-        return max(sum(sizes[:half]), sum(sizes[half : 2 * half]))
-    return sum(sizes)
+    return sum(sizes[len(sizes) // 2 :] if pair else sizes)
 
 
 def _group(line: str, devices: int) -> int:
