@@ -176,7 +176,7 @@ def _page(figures: Mapping[str, Any]) -> dict[str, object]:
 
 def _stock(target: Target, vocabulary: int, lengths: npt.NDArray[np.int64], cache: Path) -> dict[str, object]:
     program = _stock_program(target, vocabulary, STOCK_ROWS, STOCK_LENGTH)
-    compiled, cached = compile_program(program, target.compiler, cache, _say)
+    compiled, cached = compile_program(program, target, cache, _say)
     useful = STOCK_ROWS * float(np.minimum(lengths, STOCK_LENGTH).mean())
     operations = count_operations(program.jaxpr) / useful
     floor = token_operations(model_of(MODEL).shape, vocabulary, RANK, np.array([STOCK_LENGTH]))
@@ -219,7 +219,7 @@ def _frontier(
 
     def fits(rows: int, length: int) -> bool:
         _say(f"{rows} at once of {length:,}")
-        compiled, _ = compile_program(program(rows, length), target.compiler, cache, _say)
+        compiled, _ = compile_program(program(rows, length), target, cache, _say)
         fitting = not compiled.over and compiled.bytes <= target.chip.memory - RESERVED
         gib = round(compiled.bytes / GIB, 2)
         tried.append({"rows_at_once": rows, "length": length, "gib_per_chip": gib, "fits": fitting})

@@ -1,11 +1,13 @@
 """Compiles a program, or finds what an earlier compilation of the same program told.
 
 A compilation takes minutes; what it tells takes a few hundred bytes. They are kept under the SHA-256 of the program's
-text and the versions of the compilers: another program, or another compiler, is another file.
+text, the target, and the versions and flags of the compilers: another program, chip or compiler is another file.
+What a file holds that could not have been told is not believed, and told anew.
 """
 
 import hashlib
 import json
+import os
 import re
 import time
 from collections.abc import Callable
@@ -17,13 +19,17 @@ import jax
 
 from manifests import disk
 from training.errors import PreflightError
-from training.preflight.links import link_bytes
+from training.preflight.links import KINDS, link_bytes
 from training.preflight.programs import Program
+from training.preflight.target import Target
 
-FORMAT = 3
+FORMAT = 4
+FLAGS = ("LIBTPU_INIT_ARGS", "XLA_FLAGS")  # of the environment: libtpu compiles as they say
 # libtpu refuses a program for all that it uses, or already for its temporaries.
 _USED = re.compile(r"[Uu]sed ([\d.]+)([KMGT]?) of [\d.]+[KMGT]? hbm")
 _TEMPORARIES = re.compile(r"HLO temporaries \(([\d.]+)([KMGT]?)\) exceeds")
+LARGEST = 2**16  # bytes of a file; what is told takes a few hundred
+MOST = 2**60  # of anything that a compilation tells
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -53,19 +59,19 @@ class Compiled:
 
 
 def compile_program(
-    program: Program, compiler: str, cache: Path, say: Callable[[str], None]
+    program: Program, target: Target, cache: Path, say: Callable[[str], None]
 ) -> tuple[Compiled, bool]:
-    """What the compilation of a program tells, and whether `cache` told it.
+    """What the compilation of a program for a target tells, and whether `cache` told it.
 
     Raises `PreflightError` when it can't be compiled for another reason than memory.
     """
-    key = hashlib.sha256(
-        f"{FORMAT}\n{compiler}\n{version('jaxlib')}\n{program.lowered.as_text()}".encode()
-    ).hexdigest()
-    file = cache / f"{key}.json"
+    # A program's text knows how many devices there are, and not which.
+    compilers = (target.compiler, version("jaxlib"), *(os.environ.get(flag, "") for flag in FLAGS))
+    key = "\n".join((str(FORMAT), *compilers, target.name, target.kind, program.lowered.as_text()))
+    file = cache / f"{hashlib.sha256(key.encode()).hexdigest()}.json"
     if (kept := _read(file)) is not None:
         return kept, True
-    say(f"compiling for {program.devices} devices with {compiler}: minutes")
+    say(f"compiling for {program.devices} devices with {target.compiler}: minutes")
     compiled = _compile(program)
     disk.replace_file(file, json.dumps(asdict(compiled), indent=1).encode())
     return compiled, False
@@ -81,7 +87,7 @@ def _compile(program: Program) -> Compiled:
     return Compiled(
         arguments=memory.argument_size_in_bytes,
         temporaries=memory.temp_size_in_bytes,
-        outputs=memory.output_size_in_bytes - memory.alias_size_in_bytes,
+        outputs=max(memory.output_size_in_bytes - memory.alias_size_in_bytes, 0),
         over=0,
         links=link_bytes(executable.as_text(), program.devices),
         seconds=time.monotonic() - began,
@@ -97,8 +103,21 @@ def _too_large(message: str, arguments: int, seconds: float) -> Compiled:
 
 
 def _read(file: Path) -> Compiled | None:
-    """What is kept there; None when nothing is, or something else."""
+    """What is kept there; None when nothing is, or something that no compilation tells."""
     try:
-        return Compiled(**json.loads(file.read_bytes()))
-    except (OSError, ValueError, TypeError):
+        if file.stat().st_size > LARGEST:
+            return None
+        kept = Compiled(**json.loads(file.read_bytes()))
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
+    counts = (kept.arguments, kept.temporaries, kept.outputs, kept.over)
+    if not all(type(count) is int and 0 <= count < MOST for count in counts) or not isinstance(
+        kept.links, dict
+    ):
+        return None
+    sizes = (kept.seconds, *kept.links.values())
+    if not all(type(size) in (int, float) and 0 <= size < MOST for size in sizes) or not {*kept.links} <= {
+        *KINDS
+    }:
+        return None
+    return kept

@@ -102,7 +102,7 @@ def fly(question: Question, say: Callable[[str], None]) -> Flight:
         operations = count_operations(program.jaxpr, kernel_share(question.plan, shape, settings.length))
     else:
         operations = count_operations(program.jaxpr)
-    compiled, cached = compile_program(program, question.target.compiler, question.cache, say)
+    compiled, cached = compile_program(program, question.target, question.cache, say)
     return Flight(
         question=question,
         devices=devices.count,
