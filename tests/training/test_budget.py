@@ -13,6 +13,7 @@ from training.loop.budget import (
     Timing,
     duration,
     parse_budget,
+    parse_share,
 )
 
 
@@ -32,6 +33,17 @@ class Clock:
 )
 def test_hours_minutes_and_seconds_are_read(text: str, seconds: int) -> None:
     assert parse_budget(text) == seconds
+
+
+@pytest.mark.parametrize(("text", "share"), [("0.4", 0.4), ("1", 1.0), ("0.000001", 1e-6)])
+def test_a_share_of_peak_is_read(text: str, share: float) -> None:
+    assert parse_share(text) == share
+
+
+@pytest.mark.parametrize("text", ["", "0", "-0.4", "2", "1.0001", "nan", "inf", "1e-320", "40%", "half"])
+def test_what_no_chip_can_reach_is_no_share(text: str) -> None:
+    with pytest.raises(SettingsError, match=f"--share '{text}': expected"):
+        parse_share(text)
 
 
 @pytest.mark.parametrize(

@@ -17,16 +17,21 @@ import pytest
 from flax import nnx
 
 from tests.training.helpers import Requests, drawn_network
+from tests.training.test_prediction import plan_of
 from tests.training.test_splash import packed
-from training.errors import PreflightError
+from training.batches.plan import Plan
+from training.errors import PlanError, PreflightError
 from training.loop.devices import Devices
 from training.loop.step import Step
 from training.loop.update import build_optimizer
 from training.models import TINY
 from training.network.remat import LEVELS
+from training.preflight.compiling import Compiled
+from training.preflight.flight import Flight, Question
+from training.preflight.prediction import work_of
 from training.preflight.programs import step_program
-from training.preflight.sweep import _nearer
-from training.preflight.target import open_target
+from training.preflight.sweep import _nearer, nearest_fit
+from training.preflight.target import Chip, Target, open_target
 from training.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -111,6 +116,17 @@ def test_the_step_has_the_frozen_base_neither_among_its_outputs_nor_copied() -> 
     assert memory.alias_size_in_bytes >= 3 * adapter
 
 
+@pytest.mark.parametrize("flags", [("--share", "0"), ("--share", "nan"), ("--budget", "soon")])
+def test_a_share_or_a_budget_that_is_none_is_refused_before_anything_is_tokenised(
+    flags: tuple[str, str], preflight: Preflight, tmp_path: Path
+) -> None:
+    done = preflight(*flags, "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"training: error: {flags[0]} {flags[1]!r}: expected ")
+    assert not (tmp_path / "cache").exists()
+
+
 @pytest.mark.slow
 def test_it_says_what_a_session_costs_and_the_second_time_from_the_cache(preflight: Preflight) -> None:
     first = preflight("--budget", "1h", "--json")
@@ -171,6 +187,9 @@ def test_a_sweep_ranks_what_it_tried_and_tries_nothing_twice(preflight: Prefligh
     assert all(each["fits"] for each in tried)
     assert minutes == sorted(minutes)
     assert "sweep 1 of " in done.stderr
+    late = preflight("--sweep", "--json", "--budget", "1s", "--share", "0.000001", batch=32)
+    assert late.returncode == 1
+    assert not any(each["fits"] for each in json.loads(late.stdout)["tried"])
 
 
 def test_what_would_be_nearest_is_tried_in_the_order_of_what_it_costs() -> None:
@@ -185,6 +204,29 @@ def test_what_would_be_nearest_is_tried_in_the_order_of_what_it_costs() -> None:
     assert all(each.length >= 128 for each in nearer)
     uncut = list(_nearer(settings, may_be_cut=False))
     assert {each.placement for each in uncut} == {"replicated"}
+
+
+def test_rows_that_are_too_short_for_any_trace_are_passed_over() -> None:
+    """The step is refused for its memory, not for a manifest that has nothing to train on."""
+    target = Target("one:1", jax.devices(), "one", Chip(2**34, 1.0, 1.0), 1.0, "compiler 1")
+    shape, settings, plan = TINY.shape, settings_of(remat="none"), plan_of([100])
+    flight = Flight(
+        question=Question(target, shape, VOCABULARY, settings, plan, Path("nowhere")),
+        devices=1,
+        micro_batches=1,
+        attention="dense",
+        operations=1.0,
+        compiled=Compiled(0, 0, 0, 2**40, {}, 1.0),
+        cached=False,
+        work=work_of(plan, shape, VOCABULARY, settings),
+    )
+
+    def none_left(_settings: Settings) -> Plan:
+        raise PlanError("no trace left to train on")
+
+    said: list[str] = []
+    assert nearest_fit(flight, none_left, said.append) is None
+    assert set(said) == {"passed over: no trace left to train on"}
 
 
 def test_without_libtpu_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

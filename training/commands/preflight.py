@@ -10,7 +10,7 @@ from manifests.store import Store
 from training.batches.plan import Plan
 from training.batches.planned import plan_manifest
 from training.commands.chosen import add_model_flag, add_plan_flags, chosen, quiet_libraries
-from training.loop.budget import parse_budget
+from training.loop.budget import parse_budget, parse_share
 from training.settings import Settings
 
 
@@ -32,8 +32,7 @@ def add(commands: Commands, flags: Sequence[Parser]) -> None:
     preflight.add_argument("--budget", metavar="TIME", help="the time that the session has: 8h30m, 90m")
     preflight.add_argument(
         "--share",
-        type=float,
-        default=0.4,
+        default="0.4",
         metavar="X",
         help="the share of the chips' peak that the budget is held against (default: 0.4)",
     )
@@ -52,6 +51,8 @@ def add(commands: Commands, flags: Sequence[Parser]) -> None:
 
 
 def _preflight(options: argparse.Namespace) -> int:
+    budget = None if options.budget is None else parse_budget(options.budget)
+    share = parse_share(options.share)
     from training.preflight.target import open_target, prepare_environment  # before JAX looks for devices
 
     prepare_environment()
@@ -77,13 +78,13 @@ def _preflight(options: argparse.Namespace) -> int:
         settings=settings,
         plan=plan_of(settings),
         cache=cache / "preflight",
-        budget=None if options.budget is None else parse_budget(options.budget),
-        share=options.share,
+        budget=budget,
+        share=share,
     )
     if options.sweep:
         tried = sweep(question, plan_of, say)
         print_result(sweep_json(tried), list(sweep_lines(tried)), as_json=options.json)
-        return 0 if any(each.flight.fits_memory for each in tried) else 1
+        return 0 if any(each.flight.fits_memory and each.flight.fits_budget for each in tried) else 1
     flight = fly(question, say)
     print_result(flight_json(flight), list(flight_lines(flight)), as_json=options.json)
     if not flight.fits_memory:

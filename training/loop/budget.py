@@ -22,6 +22,7 @@ ASSUMED_SECONDS, ASSUMED_BYTES = (
     50e6,
 )  # of a write, until one was seen: so many seconds, and bytes a second
 LONGEST = 366 * 24 * 3600
+LEAST_SHARE = 1e-6
 
 _FORM = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,8})s)?", re.ASCII)
 _UNITS = (3600, 60, 1)
@@ -37,6 +38,19 @@ def parse_budget(text: str) -> int:
             f"--budget {text!r}: expected hours, minutes, seconds such as 8h30m, 90m or 45s, from 1s to a year"
         )
     return seconds
+
+
+def parse_share(text: str) -> float:
+    """The share of peak of `0.4`. Raises `SettingsError` for anything but a number above 0 and up to 1."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not LEAST_SHARE <= share <= 1:
+        raise SettingsError(
+            f"--share {text!r}: expected a share of peak from {LEAST_SHARE:.6f} to 1, such as 0.4"
+        )
+    return share
 
 
 def duration(seconds: float) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from training.batches.plan import Plan
-from training.errors import SettingsError
+from training.errors import PlanError, SettingsError
 from training.models import Shape
 from training.network.remat import LEVELS, NONE, kept_bytes
 from training.network.sharding import REPLICATED, SHARDED
@@ -42,7 +42,8 @@ def nearest_fit(flight: Flight, plan_of: PlanOf, say: Callable[[str], None]) -> 
     for settings in _nearer(flight.question.settings, may_be_cut=_may_be_cut(flight.question)):
         if _estimate(flight, settings) > ESTIMATED * flight.memory:
             continue
-        tried = _flown(replace(flight.question, settings=settings, plan=plan_of(settings)), say)
+        asked = _asked(flight.question, settings, plan_of, say)
+        tried = None if asked is None else _flown(asked, say)
         if tried is not None and tried.fits_memory:
             return tried
     return None
@@ -62,7 +63,8 @@ def sweep(question: Question, plan_of: PlanOf, say: Callable[[str], None]) -> li
     for number, variant in enumerate(grid, 1):
         at_once = f"{variant.rows_per_device} rows" if variant.rows_per_device > 1 else "a row"
         say(f"sweep {number} of {len(grid)}: rows of {variant.length:,}, {at_once} at once")
-        asked = replace(question, plan=plan_of(variant))
+        if (asked := _asked(question, variant, plan_of, say)) is None:
+            continue
         levels: Sequence[str] = LEVELS[1:]
         for placement in (REPLICATED, SHARDED) if _may_be_cut(question) else (REPLICATED,):
             for place, level in enumerate(levels):
@@ -79,6 +81,17 @@ def sweep(question: Question, plan_of: PlanOf, say: Callable[[str], None]) -> li
     return sorted(
         tried, key=lambda each: (not each.flight.fits_memory, each.flight.session(question.share).seconds)
     )
+
+
+def _asked(
+    question: Question, settings: Settings, plan_of: PlanOf, say: Callable[[str], None]
+) -> Question | None:
+    """The question for other settings; None where they leave nothing to train on, as rows do that are too short."""
+    try:
+        return replace(question, settings=settings, plan=plan_of(settings))
+    except PlanError as error:
+        say(f"passed over: {error}")
+        return None
 
 
 def _flown(question: Question, say: Callable[[str], None]) -> Flight | None:
