@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from manifests.store import Upstream
 
 INTERRUPTED, READER_LEFT = 130, 141  # as shells report SIGINT and SIGPIPE
+INTERRUPTION = "interrupted; the same command again goes on or starts over, nothing is half-written"
 StorePlace: TypeAlias = "Path | Upstream"
 Handler = Callable[[argparse.Namespace], int]
 
@@ -148,10 +149,7 @@ def run(parser: Parser, arguments: Sequence[str] | None = None) -> int:
         where = f": {error.filename}" if error.filename else ""
         status, message = StoreError.exit_status, f"{error.strerror or error}{where}"
     except KeyboardInterrupt:
-        status, message = (
-            INTERRUPTED,
-            "interrupted; the same command again goes on or starts over, nothing is half-written",
-        )
+        status, message = INTERRUPTED, INTERRUPTION
     if message:
         say(f"{parser.prog}: error: {message}")
     return status

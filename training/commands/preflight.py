@@ -10,6 +10,7 @@ from manifests.store import Store
 from training.batches.plan import Plan
 from training.batches.planned import plan_manifest
 from training.commands.chosen import add_model_flag, add_plan_flags, chosen, quiet_libraries
+from training.commands.interrupting import ends_at_once
 from training.loop.budget import parse_budget, parse_share
 from training.settings import Settings
 
@@ -82,13 +83,17 @@ def _preflight(options: argparse.Namespace) -> int:
         share=share,
     )
     if options.sweep:
-        tried = sweep(question, plan_of, say)
+        with ends_at_once("training"):
+            tried = sweep(question, plan_of, say)
         print_result(sweep_json(tried), list(sweep_lines(tried)), as_json=options.json)
         return 0 if any(each.flight.fits_memory and each.flight.fits_budget for each in tried) else 1
-    flight = fly(question, say)
+    with ends_at_once("training"):
+        flight = fly(question, say)
     print_result(flight_json(flight), list(flight_lines(flight)), as_json=options.json)
     if not flight.fits_memory:
-        say(f"training: error: {refusal(flight, nearest_fit(flight, plan_of, say))}")
+        with ends_at_once("training"):
+            nearest = nearest_fit(flight, plan_of, say)
+        say(f"training: error: {refusal(flight, nearest)}")
     return 0 if flight.fits_memory and flight.fits_budget else 1
 
 
