@@ -136,6 +136,7 @@ def test_a_rival_that_does_not_fit_gets_fewer_rows_and_then_shorter_ones(benchma
     assert all(rows % 2 == 0 for _, rows in sizes(64, 12, 2))
 
 
+@pytest.mark.slow
 def test_what_the_rival_died_of_and_had_to_do_is_said(
     benchmark: dict[str, Any], report: dict[str, Any]
 ) -> None:
