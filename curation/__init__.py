@@ -5,7 +5,8 @@
     source_rows  a source's rows numbered through its files, cut into parts; files, globs, hub/ say which files
     workers      the processes that read parts side by side; worker is what runs in them
     scan         what is done to the rows of one part: formats/ → traces → language/, decontamination → keys
-    selection    the stages on keys: duplicates, near/, across, disjoint, take; a pool holds the rows of one source
+    selection    the stages on keys: duplicates, near/, across, disjoint, take; a pool holds the rows of one source:
+                 candidates in memory and on a shelf, and rejects
     texts        the text of the rows taken, put aside (spill) and brought into the manifest's order
 
 Each knows those below it in the list, or beside it, and none above.

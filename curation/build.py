@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from curation import sampling
@@ -31,6 +30,7 @@ from curation.selection import (
     select,
     take,
 )
+from curation.shelf import Places
 from curation.sketching import sketches_of
 from curation.source_rows import SourceRows
 from curation.texts import ChosenRows, RowDifferenceError, blocks_of_texts, held_rows, put_aside
@@ -40,7 +40,7 @@ from manifests.dataset import DatasetWriter
 from manifests.identity import CONTINUE, DISJOINT, DRAWS, NEAR, ORDERS, Identity, Parent, QuestionFile
 from manifests.manifest import Manifest, read_manifest
 from manifests.publish import publish_dataset, publish_manifest, publish_name, publishing, stage_manifest
-from manifests.row_keys import fixed_width_column, row_keys
+from manifests.row_keys import fixed_width_column
 from manifests.store import NamedVersion, Store
 from manifests.tables import CONTENT, REJECTS, ROWS, SKETCHED_ROWS, root_digest, table_digest, table_of
 
@@ -80,15 +80,16 @@ def build(
         dataset = stack.enter_context(publisher.staging("datasets"))
         staging = stack.enter_context(publisher.staging("manifests"))
         processes = stack.enter_context(choose_workers(_size(sources), workers))
-        pools = [select(source, recipe.seed, questions, staging, processes, watch) for source in sources]
+        pools = [
+            select(source, recipe.seed, questions, staging, stack, processes, watch) for source in sources
+        ]
         notes = [] if questions is None else [_told(file) for file in questions.files]
         for pool in pools:
             drop_duplicates(pool, processes)
             notes += drop_near(pool, staging, watch)
         drop_across(pools, processes)
         if recipe.disjoint is not None:
-            held = [(parent.id, row_keys(parent)) for parent in earlier]
-            drop_overlap(pools, held, drop=recipe.disjoint.drop)
+            drop_overlap(pools, earlier, drop=recipe.disjoint.drop)
         drawn = [take(pool, recipe.seed, processes) for pool in pools]
         check_expectations(pools)
         rows, rejects = _rows_table(recipe, pools, drawn), _rejects_table(pools)
@@ -140,20 +141,16 @@ def _size(sources: Sequence[SourceRows]) -> int:
     return size * 16 if any(source.recipe.language for source in sources) else size
 
 
-def _chosen(pool: Pool, places: npt.NDArray[np.int64]) -> ChosenRows:
+def _chosen(pool: Pool, places: Places) -> ChosenRows:
     """The rows that were drawn from a pool, to be read once more. Its keys have done their work, and are let go."""
-    ascending, keys = np.sort(places), pool.keys
-    pool.keys = keys.at(slice(0, 0))
+    ascending = np.sort(places)
+    pool.candidates.forget_keys()
     if pool.job.spill is not None:
-        return ChosenRows(pool.name, pool.job, (), keys.texts[ascending])
-    held = held_rows(
-        pool.record,
-        pool.source.files,
-        pool.source.heads,
-        keys.rows[ascending],
-        keys.places[ascending],
+        return ChosenRows(pool.name, pool.job, (), pool.candidates.at(ascending, "texts")[0])
+    wanted = pool.candidates.at(ascending, "rows", "places")
+    return ChosenRows(
+        pool.name, pool.job, tuple(held_rows(pool.record, pool.source.files, pool.source.heads, *wanted))
     )
-    return ChosenRows(pool.name, pool.job, tuple(held))
 
 
 def _check_languages(recipe: Recipe, notice: Callable[[str], None]) -> None:
@@ -180,36 +177,35 @@ def _named_manifests(table: str, references: Sequence[str], store: Store) -> lis
     return named
 
 
-def _rows_table(recipe: Recipe, pools: Sequence[Pool], drawn: Sequence[npt.NDArray[np.int64]]) -> pa.Table:
+def _rows_table(recipe: Recipe, pools: Sequence[Pool], drawn: Sequence[Places]) -> pa.Table:
     """The rows table, in training order."""
-    columns = {
-        name: np.concatenate(
-            [getattr(pool.keys, name)[chosen] for pool, chosen in zip(pools, drawn, strict=True)]
-        )
-        for name in ("rows", "contents", "prompts", "characters")
-    }
+    found = [
+        (pool.candidates.contents[chosen], *pool.candidates.at(chosen, "rows", "prompts", "characters"))
+        for pool, chosen in zip(pools, drawn, strict=True)
+    ]
+    contents, rows, prompts, characters = (np.concatenate(column) for column in zip(*found, strict=True))
+    del found
     owners = np.repeat(np.arange(len(pools), dtype=np.uint32), [len(chosen) for chosen in drawn])
     if recipe.mixed:
         # Equal keys stand in the order of sources and then of rows, whatever order a draw left them in.
-        order = np.lexsort((columns["rows"], owners))
-        order = order[sampling.mixed_order(map(np.ndarray.tobytes, columns["contents"][order]), recipe.seed)]
-        owners = owners[order]
-        columns = {name: column[order] for name, column in columns.items()}
+        order = np.lexsort((rows, owners))
+        order = order[sampling.mixed_order(map(np.ndarray.tobytes, contents[order]), recipe.seed)]
+        owners, rows, contents = owners[order], rows[order], contents[order]
+        prompts, characters = prompts[order], characters[order]
     return table_of(
         ROWS,
         [
             pa.array([pool.name for pool in pools]).take(pa.array(owners)),
-            pa.array(columns["rows"]),
-            fixed_width_column(columns["contents"]),
-            fixed_width_column(columns["prompts"]),
-            pa.array(columns["characters"]),
+            pa.array(rows),
+            fixed_width_column(contents),
+            fixed_width_column(prompts),
+            pa.array(characters),
         ],
     )
 
 
 def _rejects_table(pools: Sequence[Pool]) -> pa.Table:
-    rejects = [reject for pool in pools for reject in sorted(pool.rejects, key=lambda reject: reject.row)]
-    return table_of(REJECTS, list(zip(*rejects, strict=True)) if rejects else [[] for _ in REJECTS.schema])
+    return pa.concat_tables([pool.rejects.table(pool.name) for pool in pools]).combine_chunks()
 
 
 def _identity(

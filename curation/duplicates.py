@@ -1,7 +1,7 @@
 """Which rows are equal to an earlier one. Pure, and the same whatever the number of threads."""
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,32 @@ import numpy.typing as npt
 from manifests.origins import KeyBytes
 
 Places = npt.NDArray[np.int64]
+Marks = npt.NDArray[np.bool_]
+
+_BUCKET_ROWS = 1 << 20
+_MOST_BUCKETS = 256  # as many as a byte tells apart
+
+
+def repeated(keys: Sequence[KeyBytes], among: Sequence[Marks]) -> tuple[Places, Places]:
+    """The rows with a key that an earlier one has, ascending, and for each the first row that has it.
+
+    Rows are numbered through several arrays of 16-byte keys, each of shape (rows, 16), one after another; only those
+    that are marked count. Memory: a byte a row, and about 60 bytes for each of a few million rows at a time.
+    """
+    starts = [0, *accumulate(map(len, keys))]
+    buckets = 1
+    while buckets < _MOST_BUCKETS and buckets * _BUCKET_ROWS < starts[-1]:
+        buckets *= 2
+    found = []
+    for bucket in range(buckets):
+        parts = []
+        for array, marks, start in zip(keys, among, starts, strict=False):
+            chosen = np.flatnonzero(marks if buckets == 1 else marks & (array[:, 0] % buckets == bucket))
+            parts.append((array[chosen], chosen + start))
+        found.append(repeated_in(parts))
+    places, firsts = (np.concatenate(column) for column in zip(*found, strict=True))
+    order = np.argsort(places)
+    return places[order], firsts[order]
 
 
 def first_places(keys: KeyBytes) -> Places:
@@ -28,15 +54,15 @@ def first_places(keys: KeyBytes) -> Places:
     return places
 
 
-def buckets_of(keys: KeyBytes, first: int, count: int) -> list[tuple[KeyBytes, Places]]:
-    """Keys cut into `count` buckets by their first bytes, each with the places of its keys, ascending from `first`.
+def buckets_of(keys: KeyBytes, places: Places, count: int) -> list[tuple[KeyBytes, Places]]:
+    """Keys at ascending places cut into `count` buckets by their first bytes.
 
     Equal keys fall into the same bucket, whichever part of all keys they are in: the map of a shuffle.
     """
     owners = np.ascontiguousarray(keys).view("<u8").reshape(-1, 2)[:, 0] % np.uint64(count)
     order = np.argsort(owners, kind="stable")
     edges = np.searchsorted(owners[order], np.arange(count + 1, dtype=np.uint64))
-    return [(keys[order[begin:end]], order[begin:end] + first) for begin, end in pairwise(edges.tolist())]
+    return [(keys[order[begin:end]], places[order[begin:end]]) for begin, end in pairwise(edges.tolist())]
 
 
 def repeated_in(parts: Sequence[tuple[KeyBytes, Places]]) -> tuple[Places, Places]:
@@ -44,5 +70,5 @@ def repeated_in(parts: Sequence[tuple[KeyBytes, Places]]) -> tuple[Places, Place
     keys = np.concatenate([keys for keys, _ in parts])
     places = np.concatenate([places for _, places in parts])
     firsts = first_places(keys)
-    repeated = firsts != np.arange(len(keys))
-    return places[repeated], places[firsts[repeated]]
+    again = firsts != np.arange(len(keys))
+    return places[again], places[firsts[again]]

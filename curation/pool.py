@@ -1,58 +1,44 @@
 """A source's rows on their way through the stages: their keys, which of them are left, and where the others went.
 
-Sixteen bytes a key and no text: what a pool holds stays small beside the source.
+What a pool holds in memory is a key and a mark a row, see `candidates`.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
+from curation.candidates import Candidates
 from curation.errors import GuardError
 from curation.recipe import SourceRecipe
-from curation.scan import Job, RowKeys
+from curation.rejects import Rejects, Why
+from curation.scan import Job, Numbers
+from curation.shelf import Places
 from curation.source_rows import SourceRows
 from manifests.identity import SourceRecord
 from manifests.ledger import SourceLedger, Stage
-from manifests.origins import locate_rows
-from manifests.row_keys import fixed_width_column, key_table
 
-
-class Reject(NamedTuple):
-    """A row that was dropped: the columns of the rejects table, in its order."""
-
-    source: str
-    row: int
-    stage: str
-    reason: str
-    detail: str = ""
-    kept_manifest: str = ""
-    kept_source: str = ""
-    kept_row: int = 0
+_BLOCK_ROWS = 1 << 18
 
 
 @dataclass
 class Pool:
     """The rows of one source that became traces, in upstream order, and what each stage did to them.
 
-    `keys.rows` are numbers of the source. `order` is the order of a raw draw, as such numbers; None when the draw comes
-    last.
+    `order` is the order of a raw draw, as row numbers of the source; None when the draw comes last.
     """
 
     source: SourceRows
     job: Job
-    keys: RowKeys
+    candidates: Candidates
     stages: list[Stage]
-    rejects: list[Reject]
+    rejects: Rejects
     order: list[int] | None = None
     left: npt.NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.left = np.ones(len(self.keys.rows), dtype=np.bool_)
+        self.left = np.ones(len(self.candidates), dtype=np.bool_)
 
     @property
     def recipe(self) -> SourceRecipe:
@@ -70,34 +56,39 @@ class Pool:
         return self.recipe.name
 
     @property
-    def places(self) -> npt.NDArray[np.int64]:
-        """The places of the rows that are left, in upstream order."""
-        return np.flatnonzero(self.left)
+    def rows_left(self) -> int:
+        """How many rows are left."""
+        return int(np.count_nonzero(self.left))
 
-    def reject(self, stage: str, dropped: Sequence[tuple[int, Reject]]) -> None:
-        """Drop rows by place. Raises GuardError when the stage drops more than the recipe allows."""
-        close_stage(
-            self.recipe,
-            self.stages,
-            self.rejects,
-            stage,
-            int(self.left.sum()),
-            [reject for _, reject in dropped],
-        )
-        self.left[[place for place, _ in dropped]] = False
+    def places(self) -> Iterator[Places]:
+        """The places of the rows that are left, in upstream order, some at a time."""
+        for start in range(0, len(self.left), _BLOCK_ROWS):
+            yield np.flatnonzero(self.left[start : start + _BLOCK_ROWS]) + start
 
-    def key_table(self, places: npt.NDArray[np.int64]) -> pa.Table:
-        """The row keys at `places`, as the audit compares them."""
-        rows = self.keys.rows[places]
-        origins, within = locate_rows(self.record, rows)
-        return key_table(
-            pa.array([self.name] * len(places), type=pa.string()),
-            pa.array(rows),
-            origins,
-            within,
-            fixed_width_column(self.keys.contents[places]),
-            fixed_width_column(self.keys.prompts[places]),
-        )
+    def places_of(self, numbers: Sequence[int] | Places) -> Places:
+        """The places of the rows that are left which have these numbers among them, from 0, in any order."""
+        wanted = np.asarray(numbers, np.int64)
+        order = np.argsort(wanted, kind="stable")
+        found, begin, before = np.empty(len(wanted), np.int64), 0, 0
+        for places in self.places():
+            end = int(np.searchsorted(wanted, before + len(places), sorter=order))
+            found[order[begin:end]] = places[wanted[order[begin:end]] - before]
+            begin, before = end, before + len(places)
+        return found
+
+    def rows_at(self, places: Places) -> Numbers:
+        """The numbers in the source of the rows at places."""
+        return self.candidates.at(places, "rows")[0]
+
+    def reject(self, stage: str, places: Places, whys: Iterable[tuple[Why, int]]) -> None:
+        """Drop the rows at places, each for a reason and maybe another row, which stays for it.
+
+        Raises GuardError when the stage drops more than the recipe allows.
+        """
+        for row, (why, kept_row) in zip(self.rows_at(places).tolist(), whys, strict=True):
+            self.rejects.add(row, why, kept_row)
+        close_stage(self.recipe, self.stages, self.rejects, stage, self.rows_left)
+        self.left[places] = False
 
     @property
     def ledger(self) -> SourceLedger:
@@ -106,26 +97,19 @@ class Pool:
 
 
 def close_stage(
-    recipe: SourceRecipe,
-    stages: list[Stage],
-    rejects: list[Reject],
-    stage: str,
-    rows_in: int,
-    dropped: Iterable[Reject],
+    recipe: SourceRecipe, stages: list[Stage], rejects: Rejects, stage: str, rows_in: int
 ) -> None:
-    """Enter a rejecting stage into ledger and rejects.
+    """Enter a stage into the ledger, with what it dropped of the rows that came in.
 
-    Raises GuardError when it drops a larger share than the recipe's `max_drop`.
+    Raises GuardError when that is a larger share than the recipe's `max_drop`.
     """
-    dropped = list(dropped)
-    counts = Counter(reject.reason for reject in dropped)
-    if rows_in and len(dropped) > recipe.max_drop * rows_in:
-        (reason, most), *_ = counts.most_common(1)
-        first = next(reject for reject in dropped if reject.reason == reason)
+    counts = rejects.counts(stage)
+    dropped = sum(counts.values())
+    if rows_in and dropped > recipe.max_drop * rows_in:
+        reason, most = max(counts.items(), key=lambda entry: entry[1])
         raise GuardError(
-            f"source {recipe.name}: stage {stage} would drop {len(dropped):,} of {rows_in:,} rows "
-            f"({len(dropped) / rows_in:.1%}, max_drop allows {recipe.max_drop:.1%}): {most:,} of them {reason}, "
-            f"first row {first.row}; mend the recipe, or set max_drop if it is meant"
+            f"source {recipe.name}: stage {stage} would drop {dropped:,} of {rows_in:,} rows "
+            f"({dropped / rows_in:.1%}, max_drop allows {recipe.max_drop:.1%}): {most:,} of them {reason}, "
+            f"first row {rejects.first(stage, reason)}; mend the recipe, or set max_drop if it is meant"
         )
-    stages.append(Stage(stage, rows_in, rows_in - len(dropped), dict(counts)))
-    rejects.extend(dropped)
+    stages.append(Stage(stage, rows_in, rows_in - dropped, counts))

@@ -227,7 +227,8 @@ def _locate(
     places, rows, missing = [np.empty(0, np.uint64)], 0, None
     parts = (Part(file, head, span, span.end - span.begin) for span in cut(file, head))
     for part, found in read_parts(workers, index, job, parts):
-        places.append(found.places)
+        here = within[slice(*np.searchsorted(within, np.array([rows, rows + len(found.places)], np.uint64)))]
+        places.append(found.places[here - np.uint64(rows)])
         rows += found.rows
         progress.step(found.rows, part.size)
         if rows > within[-1]:
@@ -246,7 +247,7 @@ def _locate(
         missing = MissingRow(
             record.first_row + rows, f"expected rows up to {last}, but {file.here} ends before", readable=True
         )
-    return HeldRows(file, head, numbers[:known], np.concatenate(places)[within[:known]], missing)
+    return HeldRows(file, head, numbers[:known], np.concatenate(places)[:known], missing)
 
 
 def _changed_files(manifest: Manifest, found: Files) -> dict[str, list[str]]:

@@ -4,10 +4,10 @@ A draw works on candidates by place (0 … n−1 in upstream order) and answers 
 CPython's `random.Random` is the Mersenne Twister; `randint` and `shuffle` have given the same sequences since 3.2.
 """
 
-import heapq
 import random
+from array import array
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from curation.recipe import Take
 from manifests import keys
 
 Places = npt.NDArray[np.intp]
+Halves = npt.NDArray[np.uint64]
 
 
 def reservoir(candidates: int, wanted: int, seed: int) -> list[int]:
@@ -37,9 +38,21 @@ def reservoir(candidates: int, wanted: int, seed: int) -> list[int]:
 
 def shuffled(candidates: int, wanted: int, seed: int) -> list[int]:
     """The first `wanted` places of a Fisher-Yates shuffle of all places."""
-    places = list(range(candidates))
+    places = array("q", range(candidates))  # a list takes five times the memory
     random.Random(seed).shuffle(places)
-    return places[:wanted]
+    return places[:wanted].tolist()
+
+
+class Hashed(NamedTuple):
+    """Candidates of a draw by hash: the two halves of each one's hash, and its place. Arrays of one length."""
+
+    high: Halves
+    low: Halves
+    places: Places
+
+    def at(self, which: npt.NDArray[np.bool_] | Places) -> "Hashed":
+        """Some of the candidates."""
+        return Hashed(self.high[which], self.low[which], self.places[which])
 
 
 def smallest_hashes(origins: Sequence[tuple[bytes, int]], wanted: int, seed: int) -> list[int]:
@@ -50,17 +63,32 @@ def smallest_hashes(origins: Sequence[tuple[bytes, int]], wanted: int, seed: int
     return merge_smallest([smallest_of(origins, wanted, seed)], wanted)
 
 
-def smallest_of(
-    origins: Iterable[tuple[bytes, int]], wanted: int, seed: int, first: int = 0
-) -> list[tuple[bytes, int]]:
-    """The `wanted` smallest (hash, place) of some candidates, ascending; their places begin at `first`."""
-    hashed = ((keys.draw_key(seed, origin, row), place) for place, (origin, row) in enumerate(origins, first))
-    return heapq.nsmallest(wanted, hashed)
+def smallest_of(origins: Iterable[tuple[bytes, int]], wanted: int, seed: int, first: int = 0) -> Hashed:
+    """The `wanted` candidates with the smallest hashes, ascending; their places begin at `first`."""
+    hashed = bytearray()
+    for origin, row in origins:
+        hashed += keys.draw_key(seed, origin, row)
+    high, low = _halves(hashed).T
+    return _smallest(Hashed(high, low, np.arange(first, first + len(high))), wanted)
 
 
-def merge_smallest(parts: Sequence[Sequence[tuple[bytes, int]]], wanted: int) -> list[int]:
-    """The `wanted` smallest places of all candidates, from what `smallest_of` said of the parts they were cut into."""
-    return [place for _, place in islice(heapq.merge(*parts), wanted)]
+def merge_smallest(parts: Iterable[Hashed], wanted: int) -> list[int]:
+    """The `wanted` smallest places of all candidates, from what `smallest_of` said of the parts they were cut into.
+
+    Never are more than three times as many candidates held as are wanted, and those of one part.
+    """
+    held = Hashed(np.empty(0, np.uint64), np.empty(0, np.uint64), np.empty(0, np.int64))
+    waiting = list[Hashed]()
+    for part in parts:
+        # Once there are enough, only what comes before the last of them can still be among the smallest.
+        if wanted and len(held.places) == wanted:
+            waiting.append(part.at(part.high <= held.high[-1]))
+        else:
+            waiting.append(part)
+        if sum(len(kept.places) for kept in waiting) >= wanted:
+            held, waiting = _smallest(_together(held, *waiting), wanted), []
+    smallest: list[int] = _smallest(_together(held, *waiting), wanted).places.tolist()
+    return smallest
 
 
 def draw(
@@ -94,5 +122,19 @@ def mixed_order(contents: Iterable[bytes], seed: int) -> Places:
     hashed = bytearray()
     for content in contents:
         hashed += keys.order_key(seed, content)
-    halves = np.frombuffer(hashed, ">u8").reshape(-1, 2)  # big-endian numbers compare like their bytes
-    return np.lexsort((halves[:, 1], halves[:, 0]))
+    high, low = _halves(hashed).T
+    return np.lexsort((low, high))
+
+
+def _halves(hashed: bytearray) -> npt.NDArray[np.uint64]:
+    """Hashes of 16 bytes as two numbers each that compare like their bytes, shape (hashes, 2)."""
+    return np.frombuffer(hashed, ">u8").reshape(-1, 2).astype(np.uint64)
+
+
+def _together(*parts: Hashed) -> Hashed:
+    high, low, places = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Hashed(high, low, places)
+
+
+def _smallest(hashed: Hashed, wanted: int) -> Hashed:
+    return hashed.at(np.lexsort((hashed.places, hashed.low, hashed.high))[:wanted])

@@ -6,7 +6,7 @@ here, once, and let go. Nothing here depends on how a file was cut into parts.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
@@ -136,16 +136,6 @@ class RowKeys:
             self.bands[which],
             self.texts[which] if len(self.texts) else self.texts,
         )
-
-
-def joined(parts: Sequence[RowKeys]) -> RowKeys:
-    """The keys of several parts, at least one, one after another. The parts are emptied: nothing is held twice."""
-    columns = []
-    for column in fields(RowKeys):
-        columns.append(np.concatenate([getattr(part, column.name) for part in parts]))
-        for part in parts:
-            setattr(part, column.name, columns[-1][:0])
-    return RowKeys(*columns)
 
 
 @dataclass(slots=True)

@@ -4,35 +4,41 @@ Everything here works on the pools of `curation.pool`; the text of a row is seen
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
 from curation import sampling
+from curation.candidates import Candidates
 from curation.decontamination import Questions
 from curation.errors import GuardError, OverlapError, SourceError
 from curation.formats.base import BrokenRowError
 from curation.near.search import find_near
-from curation.pool import Pool, Reject, close_stage
+from curation.pool import Pool, close_stage
 from curation.progress import Progress
-from curation.scan import Chosen, Job, KeyBytes, Numbers, RowKeys, index, job_of, joined, scan, scan_chosen
-from curation.source_rows import SourceRows
+from curation.rejects import Rejects, Why
+from curation.scan import Chosen, Index, Job, KeyBytes, Numbers, index, job_of, scan, scan_chosen
+from curation.shelf import Places, Records, Shelf
+from curation.source_rows import Piece, SourceRows
 from curation.spill import SpillReader
 from curation.texts import cuts, held_rows, read_traces
 from curation.workers.base import Workers
 from manifests.keys import Trace
 from manifests.ledger import NOT_TAKEN, Stage
+from manifests.manifest import Manifest
 from manifests.origins import locate_rows
-from manifests.overlap import first_matches
+from manifests.overlap import ComparedRows, matches_with
+from manifests.row_keys import CONTENT, ROW, OriginNumbers, packed_rows
 
 SAME_CONTENT = "same-content"
 SAME_ROW = "same-row"
 NEAR_DUPLICATE = "near-duplicate"
 
+_REASONS = {ROW: SAME_ROW, CONTENT: SAME_CONTENT}
 _HASHED_ROWS = 1 << 18  # rows of a part of a draw by hash
+_RAW_ROWS = np.dtype([("row", "<u8"), ("place", "<u8")])
 
 
 def select(
@@ -40,77 +46,89 @@ def select(
     seed: int,
     questions: Questions | None,
     folder: Path,
+    stack: ExitStack,
     workers: Workers,
     progress: Progress,
 ) -> Pool:
     """The stages of one source that need its text: `rows`, `parse`, `language`, `length`, `decontaminate`.
 
-    For a raw draw, `take` (and a script rule before it) comes right after `rows`. Texts that are known to be taken are
-    put aside in `folder`.
+    For a raw draw, `take` (and a script rule before it) comes right after `rows`. What waits is put aside in `folder`:
+    the texts that are known to be taken, and what no stage compares, which is gone with `stack`.
     """
     recipe, job = source.recipe, job_of(source.recipe, questions)
     progress.begin(f"{recipe.name}: reading", source.size_to_read())
     if recipe.draw_raw:
-        return _select_raw(source, seed, job, workers, progress)
+        return _select_raw(source, seed, job, folder, stack, workers, progress)
     if recipe.take.kind == "all":
         job = replace(job, spill=folder)
-    read, parts, rejects = 0, list[RowKeys](), list[Reject]()
+    read, candidates, rejects = 0, Candidates(job, folder, stack), Rejects()
     for piece in source.read(workers, scan, job, progress):
         read += piece.end - piece.begin
-        keys = piece.result.keys
-        if keys is None:
-            continue
-        numbers = keys.rows + np.uint64(piece.before + 1)
-        inside = slice(*np.searchsorted(keys.rows, np.array([piece.begin, piece.end], np.uint64)).tolist())
-        parts.append(replace(keys, rows=numbers).at(inside))
-        rejects += [
-            Reject(recipe.name, piece.before + 1 + row, *verdict)
-            for row, verdict in piece.result.rejects
-            if piece.begin <= row < piece.end
-        ]
-    stages = [Stage("rows", read, read, {})]
-    return _pool(source, job, joined(parts), stages, rejects, None)
+        for row, verdict in piece.result.rejects:
+            if piece.begin <= row < piece.end:
+                rejects.add(piece.before + 1 + row, Why(*verdict))
+        if (keys := piece.result.keys) is not None:
+            inside = slice(
+                *np.searchsorted(keys.rows, np.array([piece.begin, piece.end], np.uint64)).tolist()
+            )
+            candidates.add(replace(keys, rows=keys.rows + np.uint64(piece.before + 1)).at(inside))
+    return _pool(source, job, candidates, [Stage("rows", read, read, {})], rejects, None)
 
 
-def _select_raw(source: SourceRows, seed: int, job: Job, workers: Workers, progress: Progress) -> Pool:
+def _select_raw(
+    source: SourceRows,
+    seed: int,
+    job: Job,
+    folder: Path,
+    stack: ExitStack,
+    workers: Workers,
+    progress: Progress,
+) -> Pool:
     """A raw draw: where the rows are is found out first, then only the drawn ones are looked at."""
     recipe = source.recipe
     indexing = replace(job, language=recipe.language if recipe.script_first else None)
-    numbers, places, rejects = list[Numbers](), list[Numbers](), list[Reject]()
-    read = 0
-    for piece in source.read(workers, index, indexing, progress):
-        read += piece.end - piece.begin
-        rows = np.arange(piece.begin, piece.end, dtype=np.uint64)
-        numbers.append(rows + np.uint64(piece.before + 1))
-        places.append(piece.result.places[piece.begin : piece.end])
-        rejects += [
-            Reject(recipe.name, piece.before + 1 + row, "language", *verdict)
-            for row, verdict in piece.result.barred.items()
-            if piece.begin <= row < piece.end
-        ]
-    rows, where = np.concatenate(numbers), np.concatenate(places)
-    stages, kept = [Stage("rows", read, read, {})], list[Reject]()
-    if recipe.script_first:
-        close_stage(recipe, stages, kept, "language", read, rejects)
-        left = ~np.isin(rows, np.array([reject.row for reject in rejects], np.uint64))
-        rows, where = rows[left], where[left]
-    drawn = _draw(source, rows, seed, workers)
-    stages.append(_take_stage(len(rows), len(drawn)))
-    ascending = np.sort(np.array(drawn, np.int64))
-    chosen = chunks_of(source, rows[ascending], where[ascending])
-    parts = list[RowKeys]()
-    judged = list[Reject]()
+    read, rejects, stages = 0, Rejects(), list[Stage]()
+    with Shelf(folder, _RAW_ROWS) as rows:
+        for piece in source.read(workers, index, indexing, progress):
+            read += piece.end - piece.begin
+            rows.append(_raw_rows(piece))
+            for row, script in piece.result.barred.items():
+                if piece.begin <= row < piece.end:
+                    rejects.add(piece.before + 1 + row, Why("language", *script))
+        stages.append(Stage("rows", read, read, {}))
+        if recipe.script_first:
+            close_stage(recipe, stages, rejects, "language", read)
+        blocks = (
+            np.arange(len(rows))[start : start + _HASHED_ROWS] for start in range(0, len(rows), _HASHED_ROWS)
+        )
+        drawn = np.asarray(
+            _draw(source, len(rows), (rows.at(block, "row")[0] for block in blocks), seed, workers), np.int64
+        )
+        stages.append(_take_stage(len(rows), len(drawn)))
+        numbers, places = rows.at(drawn, "row", "place")
+    ascending = np.argsort(numbers)
+    chosen = chunks_of(source, numbers[ascending], places[ascending])
+    candidates = Candidates(job, folder, stack)
     for part, result in workers.ordered(scan_chosen, job, chosen):
         if result.broken or result.unreadable:
             raise SourceError(
                 f"source {recipe.name}: {part.file.here}: it changed while it was being read; build again"
             )
         if result.keys is not None:
-            parts.append(result.keys)
-        judged += [Reject(recipe.name, row, *verdict) for row, verdict in result.rejects]
-    pool = _pool(source, job, joined(parts), stages, judged, rows[drawn].tolist())
-    pool.rejects[:0] = kept
-    return pool
+            candidates.add(result.keys)
+        for row, verdict in result.rejects:
+            rejects.add(row, Why(*verdict))
+    return _pool(source, job, candidates, stages, rejects, numbers.tolist())
+
+
+def _raw_rows(piece: Piece[Index]) -> Records:
+    """The rows of a piece that no script bars."""
+    inside = np.arange(piece.begin, piece.end, dtype=np.uint64)
+    inside = inside[~np.isin(inside, np.array(list(piece.result.barred), np.uint64))]
+    records = np.empty(len(inside), _RAW_ROWS)
+    records["row"] = inside + np.uint64(piece.before + 1)
+    records["place"] = piece.result.places[inside]
+    return records
 
 
 def chunks_of(source: SourceRows, numbers: Numbers, places: Numbers) -> Iterator[Chosen]:
@@ -123,13 +141,12 @@ def chunks_of(source: SourceRows, numbers: Numbers, places: Numbers) -> Iterator
 def _pool(
     source: SourceRows,
     job: Job,
-    keys: RowKeys,
+    candidates: Candidates,
     stages: list[Stage],
-    rejects: Sequence[Reject],
+    rejects: Rejects,
     order: list[int] | None,
 ) -> Pool:
     """Close the stages that judged row by row."""
-    recipe, kept = source.recipe, list[Reject]()
     for stage, asked in (
         ("parse", True),
         ("language", job.language is not None),
@@ -137,24 +154,17 @@ def _pool(
         ("decontaminate", job.questions is not None),
     ):
         if asked:
-            dropped = [reject for reject in rejects if reject.stage == stage]
-            close_stage(recipe, stages, kept, stage, stages[-1].rows_out, dropped)
-    return Pool(source, job, keys, stages, kept, order)
+            close_stage(source.recipe, stages, rejects, stage, stages[-1].rows_out)
+    return Pool(source, job, candidates, stages, rejects, order)
 
 
 def drop_duplicates(pool: Pool, workers: Workers) -> None:
     """The stage `duplicates`: of equal rows of a source the lowest stays."""
     if pool.recipe.keep_duplicates:
         return
-    numbers, firsts = pool.keys.rows, workers.first_places(pool.keys.contents)
-    repeated = np.flatnonzero(firsts != np.arange(len(firsts)))
-    pool.reject(
-        "duplicates",
-        [
-            (int(place), _equal_to(pool, int(place), "duplicates", pool.name, int(numbers[firsts[place]])))
-            for place in repeated
-        ],
-    )
+    places, firsts = workers.repeated([pool.candidates.contents], [pool.left])
+    why = Why("duplicates", SAME_CONTENT, "", "", pool.name)
+    pool.reject("duplicates", places, ((why, row) for row in pool.rows_at(firsts).tolist()))
 
 
 def drop_near(pool: Pool, folder: Path, progress: Progress) -> list[str]:
@@ -166,24 +176,16 @@ def drop_near(pool: Pool, folder: Path, progress: Progress) -> list[str]:
     if near is None:
         return []
     progress.begin(f"{pool.name}: near duplicates")
-    places = pool.places
-    numbers = pool.keys.rows
+    places = np.flatnonzero(pool.left)
+    bands = pool.candidates.bands
     result = find_near(
-        pool.keys.bands[places], near, lambda asked: _traces(pool, places[np.asarray(asked)], folder)
+        bands if len(places) == len(bands) else bands[places],
+        near,
+        lambda asked: _traces(pool, places[np.asarray(asked)], folder),
     )
-    pool.reject(
-        "near",
-        [
-            (
-                int(places[dropped]),
-                Reject(
-                    *(pool.name, int(numbers[places[dropped]]), "near", NEAR_DUPLICATE, "", ""),
-                    *(pool.name, int(numbers[places[kept]])),
-                ),
-            )
-            for dropped, kept in result.pairs.tolist()
-        ],
-    )
+    dropped, kept = places[result.pairs].T
+    why = Why("near", NEAR_DUPLICATE, "", "", pool.name)
+    pool.reject("near", dropped, ((why, row) for row in pool.rows_at(kept).tolist()))
     skipped = f", {result.skipped:,} left out by the bound" if result.skipped else ""
     counts = (
         f"{result.candidates:,} candidates, {result.verified:,} verified, {len(result.pairs):,} rows dropped"
@@ -191,13 +193,13 @@ def drop_near(pool: Pool, folder: Path, progress: Progress) -> list[str]:
     return [f"near duplicates of {pool.name}: {counts}{skipped}"]
 
 
-def _traces(pool: Pool, places: npt.NDArray[np.int64], folder: Path) -> Iterator[Trace]:
+def _traces(pool: Pool, places: Places, folder: Path) -> Iterator[Trace]:
     """The traces at ascending places of a pool, read once more."""
     if pool.job.spill is not None:
         with SpillReader(folder) as texts:
-            yield from texts.traces(pool.keys.texts[places])
+            yield from texts.traces(pool.candidates.at(places, "texts")[0])
         return
-    numbers, wheres = pool.keys.rows[places], pool.keys.places[places]
+    numbers, wheres = pool.candidates.at(places, "rows", "places")
     for held in held_rows(pool.record, pool.source.files, pool.source.heads, numbers, wheres):
         found = read_traces(held.file, pool.job, held.head, held.places.tolist())
         for number in held.numbers.tolist():
@@ -214,68 +216,69 @@ def _traces(pool: Pool, places: npt.NDArray[np.int64], folder: Path) -> Iterator
 
 def drop_across(pools: Sequence[Pool], workers: Workers) -> None:
     """The stage `across`: of equal rows of several sources the first source's stays, there the lowest row."""
-    places = [pool.places for pool in pools]
-    owners = np.repeat(np.arange(len(pools)), [len(of_pool) for of_pool in places])
-    own_places = np.concatenate(places)
-    firsts = workers.first_places(
-        np.concatenate([pool.keys.contents[of_pool] for pool, of_pool in zip(pools, places, strict=True)])
+    places, firsts = workers.repeated(
+        [pool.candidates.contents for pool in pools], [pool.left for pool in pools]
     )
-    repeated = np.flatnonzero(firsts != np.arange(len(firsts)))
+    starts = np.cumsum([0, *(len(pool.left) for pool in pools)])
+    owners, keepers = (np.searchsorted(starts, each, side="right") - 1 for each in (places, firsts))
+    kept_rows = np.empty(len(firsts), np.uint64)
+    for number, pool in enumerate(pools):
+        kept_rows[keepers == number] = pool.rows_at(firsts[keepers == number] - starts[number])
     for number, pool in enumerate(pools):
         if pool.recipe.keep_duplicates:
             continue
-        dropped = []
-        for entry in repeated[owners[repeated] == number]:
-            kept = pools[owners[firsts[entry]]]
-            kept_row = int(kept.keys.rows[own_places[firsts[entry]]])
-            place = int(own_places[entry])
-            dropped.append((place, _equal_to(pool, place, "across", kept.name, kept_row)))
-        pool.reject("across", dropped)
+        mine = owners == number
+        kept = zip(keepers[mine].tolist(), kept_rows[mine].tolist(), strict=True)
+        whys = ((Why("across", SAME_CONTENT, "", "", pools[keeper].name), row) for keeper, row in kept)
+        pool.reject("across", places[mine] - starts[number], whys)
 
 
-def drop_overlap(pools: Sequence[Pool], earlier: Sequence[tuple[str, pa.Table]], *, drop: bool) -> None:
+def drop_overlap(pools: Sequence[Pool], earlier: Sequence[Manifest], *, drop: bool) -> None:
     """The stage `disjoint`: what an earlier manifest holds, by origin row or by content, is dropped or refused.
 
-    `earlier` are ids, each with its manifest's row keys. Raises OverlapError, with the number of rows shared, when
-    it is not to be dropped.
+    Raises OverlapError, with the number of rows shared, when it is not to be dropped.
     """
-    found = []
-    for pool in pools:
-        places = pool.places
-        table = pool.key_table(places)
-        matches: dict[int, Reject] = {}
-        for tier, reason in (("row", SAME_ROW), ("content", SAME_CONTENT)):
-            for entry, manifest, source, row in first_matches(table, earlier, tier):
-                place = int(places[entry])
-                number = int(pool.keys.rows[place])
-                matches.setdefault(
-                    place, Reject(pool.name, number, "disjoint", reason, "", manifest, source, row)
-                )
-        found.append(sorted(matches.items()))
-    shared = [reject for dropped in found for _, reject in dropped]
+    origins = OriginNumbers()
+    found = matches_with([_keys_left(pool, origins) for pool in pools], earlier, origins)
+    shared = [(pool, match) for pool, matches in zip(pools, found, strict=True) for match in matches]
     if shared and not drop:
-        first = shared[0]
+        pool, first = shared[0]
+        row = int(pool.rows_at(pool.places_of([first.place]))[0])
         raise OverlapError(
-            f"{len(shared):,} rows are in an earlier manifest, the first {first.source}:{first.row} "
-            f"({first.reason} as {first.kept_source}:{first.kept_row} of {first.kept_manifest[:12]}); "
+            f"{len(shared):,} rows are in an earlier manifest, the first {pool.name}:{row} "
+            f"({_REASONS[first.tier]} as {first.source}:{first.row} of {first.manifest[:12]}); "
             'change the range, or set on_overlap = "drop"'
         )
-    for pool, dropped in zip(pools, found, strict=True):
-        pool.reject("disjoint", dropped)
+    for pool, matches in zip(pools, found, strict=True):
+        whys = (
+            (Why("disjoint", _REASONS[match.tier], "", match.manifest, match.source), match.row)
+            for match in matches
+        )
+        pool.reject("disjoint", pool.places_of([match.place for match in matches]), whys)
 
 
-def take(pool: Pool, seed: int, workers: Workers) -> npt.NDArray[np.int64]:
+def _keys_left(pool: Pool, origins: OriginNumbers) -> ComparedRows:
+    """The rows that are left, by what they are compared with an earlier manifest's by."""
+    rows = [packed_rows(pool.record, pool.rows_at(places), origins) for places in pool.places()]
+    contents = pool.candidates.contents
+    return ComparedRows(
+        np.concatenate([*rows, np.empty(0, np.uint64)]), contents if pool.left.all() else contents[pool.left]
+    )
+
+
+def take(pool: Pool, seed: int, workers: Workers) -> Places:
     """The stage `take`: the places of the rows drawn, in the order of the draw.
 
     After a raw draw nothing is drawn any more: what is left of it stays in its order. TakeError when too few are left.
     """
-    places = pool.places
     if pool.order is not None:
-        by_row = dict(zip(pool.keys.rows[places].tolist(), places.tolist(), strict=True))
+        places = np.flatnonzero(pool.left)
+        by_row = dict(zip(pool.rows_at(places).tolist(), places.tolist(), strict=True))
         return np.array([by_row[row] for row in pool.order if row in by_row], np.int64)
-    drawn = _draw(pool.source, pool.keys.rows[places], seed, workers)
-    pool.stages.append(_take_stage(len(places), len(drawn)))
-    return places[np.asarray(drawn, np.int64)]
+    rows = (pool.rows_at(places) for places in pool.places())
+    drawn = _draw(pool.source, pool.rows_left, rows, seed, workers)
+    pool.stages.append(_take_stage(pool.rows_left, len(drawn)))
+    return pool.places_of(drawn)
 
 
 def check_expectations(pools: Iterable[Pool]) -> None:
@@ -294,22 +297,29 @@ def check_expectations(pools: Iterable[Pool]) -> None:
         )
 
 
-def _draw(source: SourceRows, rows: Numbers, seed: int, workers: Workers) -> Sequence[int]:
-    """The places, among candidates with these row numbers, that the source's take draws, in the order of the draw."""
+def _draw(
+    source: SourceRows, candidates: int, rows: Iterable[Numbers], seed: int, workers: Workers
+) -> Sequence[int]:
+    """The places, among so many candidates, that the source's take draws, in the order of the draw.
+
+    `rows` are their numbers, some at a time; they are looked at only where a draw goes by them.
+    """
 
     def smallest(wanted: int, seed: int) -> list[int]:
-        origins, within = locate_rows(source.record, rows)
-        parts = (
-            (begin, origins[begin : begin + _HASHED_ROWS], within[begin : begin + _HASHED_ROWS])
-            for begin in range(0, len(rows), _HASHED_ROWS)
-        )
-        found = [hashed for _, hashed in workers.ordered(_smallest_of_part, (wanted, seed), parts)]
-        return sampling.merge_smallest(found, wanted)
+        found = workers.ordered(_smallest_of_part, (wanted, seed), _parts_of_draw(source, rows))
+        return sampling.merge_smallest((hashed for _, hashed in found), wanted)
 
-    return sampling.draw(source.recipe.take, seed, len(rows), smallest, source.recipe.name)
+    return sampling.draw(source.recipe.take, seed, candidates, smallest, source.recipe.name)
 
 
-def _smallest_of_part(asked: tuple[int, int], part: tuple[int, KeyBytes, Numbers]) -> list[tuple[bytes, int]]:
+def _parts_of_draw(source: SourceRows, rows: Iterable[Numbers]) -> Iterator[tuple[int, KeyBytes, Numbers]]:
+    first = 0
+    for part in rows:
+        yield first, *locate_rows(source.record, part)
+        first += len(part)
+
+
+def _smallest_of_part(asked: tuple[int, int], part: tuple[int, KeyBytes, Numbers]) -> sampling.Hashed:
     (wanted, seed), (first, origins, within) = asked, part
     pairs = zip(map(bytes, origins), within.tolist(), strict=True)
     return sampling.smallest_of(pairs, wanted, seed, first)
@@ -317,7 +327,3 @@ def _smallest_of_part(asked: tuple[int, int], part: tuple[int, KeyBytes, Numbers
 
 def _take_stage(rows_in: int, taken: int) -> Stage:
     return Stage("take", rows_in, taken, {NOT_TAKEN: rows_in - taken} if rows_in > taken else {})
-
-
-def _equal_to(pool: Pool, place: int, stage: str, kept_source: str, kept_row: int) -> Reject:
-    return Reject(pool.name, int(pool.keys.rows[place]), stage, SAME_CONTENT, "", "", kept_source, kept_row)

@@ -1,4 +1,4 @@
-"""Which keys two sets of rows share, for millions of rows in bounded memory. Pure."""
+"""Which keys two sets of rows share, for millions of rows in bounded memory."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,7 +8,19 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from manifests.row_keys import OriginNumbers, Places, numbered_keys
+from manifests.manifest import Manifest
+from manifests.origins import KeyBytes
+from manifests.row_keys import (
+    CONTENT,
+    ROW,
+    KeyColumns,
+    OriginNumbers,
+    Places,
+    key_columns,
+    names_of_rows,
+    numbered_keys,
+    whole_keys,
+)
 
 Keys = npt.NDArray[np.uint64]
 """Keys of rows as numbers: shape (rows, 2), or (rows,) where one number is enough."""
@@ -88,28 +100,64 @@ def shared_rows(first: pa.Table, second: pa.Table, tier: str, most: int) -> tupl
     return found.keys, examples
 
 
-def first_matches(
-    candidates: pa.Table, earlier: Sequence[tuple[str, pa.Table]], tier: str
-) -> list[tuple[int, str, str, int]]:
-    """Candidates that share a key with earlier manifests: (place of the candidate, id, source, row of the match).
+class ComparedRows(NamedTuple):
+    """Rows by their keys: `rows` as `packed_rows` has them, `contents` of shape (rows, 16)."""
 
-    `earlier` are ids, each with a table of row keys like `candidates`. The match named is the first manifest's that has
-    one, there the first in its order. Ascending by place.
+    rows: npt.NDArray[np.uint64]
+    contents: KeyBytes
+
+
+class Match(NamedTuple):
+    """A row by its place, and the row of a manifest, by its id, that shares its key of a tier."""
+
+    place: int
+    tier: str
+    manifest: str
+    source: str
+    row: int
+
+
+def matches_with(
+    compared: Sequence[ComparedRows], earlier: Sequence[Manifest], origins: OriginNumbers
+) -> list[list[Match]]:
+    """For each set of rows those that earlier manifests hold, ascending by place, each once.
+
+    The match named is one of the row tier if there is any, else of the content tier; in a tier it is with the first
+    manifest that has one, and there with the first row. `origins` are those that `compared` were packed by. Memory: 26
+    bytes a row of one of the manifests at a time.
     """
-    origins = OriginNumbers()
-    ours = _frame(numbered_keys(candidates, tier, origins), 0, 1)
-    matches: dict[int, tuple[str, str, int]] = {}
-    for identifier, table in earlier:
-        theirs = _frame(numbered_keys(table, tier, origins), 0, 1)
-        on = [name for name in theirs.columns if name != "place"]
-        firsts = theirs.group_by(on).agg(pl.col("place").min().alias("match"))
-        found = ours.join(firsts, on=on, how="inner").select("place", "match")
-        named = table.select(["source", "row"]).take(found["match"].to_arrow())
-        for place, source, row in zip(
-            found["place"].to_list(), *(column.to_pylist() for column in named.columns), strict=True
-        ):
-            matches.setdefault(place, (identifier, source, row))
-    return [(place, *matches[place]) for place in sorted(matches)]
+    found: list[dict[str, dict[int, Match]]] = [{ROW: {}, CONTENT: {}} for _ in compared]
+    for manifest in earlier:
+        columns = key_columns(manifest, origins)
+        for rows, tiers in zip(compared, found, strict=True):
+            for tier, matches in tiers.items():
+                if tier == ROW:
+                    places, theirs = first_matches(rows.rows, columns.row)
+                else:
+                    places, theirs = _same_content(rows.contents, manifest, columns)
+                names = names_of_rows(manifest, theirs.tolist())
+                for place, match in zip(places.tolist(), theirs.tolist(), strict=True):
+                    matches.setdefault(place, Match(place, tier, manifest.id, *names[match]))
+    return [[match for _, match in sorted((tiers[CONTENT] | tiers[ROW]).items())] for tiers in found]
+
+
+def first_matches(ours: Keys, theirs: Keys) -> tuple[Places, Places]:
+    """The places in the first of keys that the second has too, ascending, and of each its first place in the second."""
+    shared = shared_keys(ours, theirs)
+    left, right = _frame(ours[shared.first_places], 0, 1), _frame(theirs[shared.second_places], 0, 1)
+    on = [name for name in right.columns if name != "place"]
+    firsts = right.group_by(on).agg(pl.col("place").min().alias("match"))
+    found = left.join(firsts, on=on, how="inner").sort("place")
+    return shared.first_places[found["place"].to_numpy()], shared.second_places[found["match"].to_numpy()]
+
+
+def _same_content(contents: KeyBytes, manifest: Manifest, columns: KeyColumns) -> tuple[Places, Places]:
+    """As `first_matches`: by the halves of the keys first, then by the whole keys of those that share one."""
+    whole = contents.view(np.uint64).reshape(-1, 2)
+    halves = shared_keys(whole[:, 1], columns.content)
+    theirs = whole_keys(manifest, CONTENT, halves.second_places)
+    places, matches = first_matches(whole[halves.first_places], theirs)
+    return halves.first_places[places], halves.second_places[matches]
 
 
 def _name(table: pa.Table, place: int) -> str:

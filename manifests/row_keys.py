@@ -133,7 +133,8 @@ def key_columns(manifest: Manifest, origins: OriginNumbers) -> KeyColumns:
     for block in manifest.row_blocks():
         here = slice(start, start + block.num_rows)
         columns.source[here] = source_numbers(manifest, block)
-        columns.row[here] = _packed_rows(manifest, block, origins)
+        for source, places, numbers in _by_source(manifest, block):
+            columns.row[start + places] = packed_rows(source, numbers, origins)
         for tier in (CONTENT, PROMPT):
             getattr(columns, tier)[here] = _halves(block, tier)[:, 1]
         start = here.stop
@@ -216,18 +217,19 @@ def _located(manifest: Manifest, block: pa.Table) -> tuple[KeyBytes, Numbers]:
     return origins, within
 
 
-def _packed_rows(manifest: Manifest, block: pa.Table, origins: OriginNumbers) -> Numbers:
-    """Origin rows as numbers: which origin, and which row of it."""
-    packed = np.empty(block.num_rows, np.uint64)
-    for source, places, rows in _by_source(manifest, block):
-        numbers = np.array([origins[source.origin(file)] for file in source.files], np.uint64)
-        first_rows = np.asarray(source.first_rows, dtype=np.uint64)
-        files = np.searchsorted(first_rows, rows, side="right") - 1
-        within = rows - first_rows[files] + np.uint64(1)
-        if numbers.max() >> _ORIGIN_BITS or within.max() >> _ROW_BITS:
-            raise FormatError(
-                f"manifest {manifest.id[:12]}, source {source.name}: more than 2^{_ORIGIN_BITS} files or "
-                f"2^{_ROW_BITS} rows in one of them; this version can't compare it"
-            )
-        packed[places] = (numbers[files] << np.uint64(_ROW_BITS)) | within
+def packed_rows(source: SourceRecord, rows: Numbers, origins: OriginNumbers) -> Numbers:
+    """Origin rows as one number each, which origin and which row of it: of rows by their numbers in a source.
+
+    Raises FormatError where a number can't hold them.
+    """
+    numbers = np.array([origins[source.origin(file)] for file in source.files], np.uint64)
+    first_rows = np.asarray(source.first_rows, dtype=np.uint64)
+    files = np.searchsorted(first_rows, rows, side="right") - 1
+    within = rows - first_rows[files] + np.uint64(1)
+    if len(rows) and (numbers.max() >> _ORIGIN_BITS or within.max() >> _ROW_BITS):
+        raise FormatError(
+            f"source {source.name}: more than 2^{_ORIGIN_BITS} files in all, or more than 2^{_ROW_BITS} rows in one of "
+            "them; this version can't compare it"
+        )
+    packed: Numbers = (numbers[files] << np.uint64(_ROW_BITS)) | within
     return packed

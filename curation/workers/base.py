@@ -1,15 +1,13 @@
 """What a build asks of those who work for it. The functions that they are given are pure; they only carry them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
-from curation.spill import Places
+from curation import spill
+from curation.duplicates import Marks, Places
 from manifests.origins import KeyBytes
 
 Common = TypeVar("Common")
@@ -39,7 +37,7 @@ class PutsAside(Protocol):
 class PutAside(Protocol):
     """A result with the places of the texts that its task put aside."""
 
-    texts: Places
+    texts: spill.Places
 
 
 Aside = TypeVar("Aside", bound=PutAside)
@@ -71,5 +69,5 @@ class Workers(Protocol):
     def beside(self, function: Callable[[Task], Result], argument: Task) -> Future[Result]:
         """One call beside the others."""
 
-    def first_places(self, keys: KeyBytes) -> npt.NDArray[np.int64]:
-        """For each of the 16-byte keys, shape (rows, 16): the place of the first key equal to it."""
+    def repeated(self, keys: Sequence[KeyBytes], among: Sequence[Marks]) -> tuple[Places, Places]:
+        """What `duplicates.repeated` finds."""

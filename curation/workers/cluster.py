@@ -13,7 +13,7 @@ import sys
 import tempfile
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, redirect_stdout
 from functools import lru_cache
@@ -23,9 +23,8 @@ from platform import python_version
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
-from curation.duplicates import buckets_of, repeated_in
+from curation.duplicates import Marks, Places, buckets_of, repeated_in
 from curation.errors import WorkerError
 from curation.spill import put_aside_again, texts_of_this_process
 from curation.workers.base import Aside, Cluster, Common, PutsAside, Result, Task
@@ -94,18 +93,17 @@ class RayWorkers:
         answered.add_done_callback(lambda answer: _tell(told, answer))
         return told
 
-    def first_places(self, keys: KeyBytes) -> npt.NDArray[np.int64]:
+    def repeated(self, keys: Sequence[KeyBytes], among: Sequence[Marks]) -> tuple[Places, Places]:
         """See `base.Workers`: a shuffle. Parts are cut into buckets by key, each bucket is searched by one task."""
-        places = np.arange(len(keys))
-        if not len(keys):
-            return places
-        starts = range(0, len(keys), _KEYS)
         cut = _buckets.options(num_returns=self._cores)
-        parts = [cut.remote(keys[start : start + _KEYS], start, self._cores) for start in starts]
+        parts = [cut.remote(*part, self._cores) for part in _marked(keys, among)]
+        if not parts:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
         columns = zip(*parts, strict=True) if self._cores > 1 else [parts]
-        for repeated, firsts in self._results([_repeated.remote(*column) for column in columns]):
-            places[repeated] = firsts
-        return places
+        found = self._results([_repeated.remote(*column) for column in columns])
+        places, firsts = (np.concatenate(column) for column in zip(*found, strict=True))
+        order = np.argsort(places)
+        return places[order], firsts[order]
 
     def _connect(self) -> None:
         try:
@@ -170,6 +168,16 @@ class RayWorkers:
             )
 
 
+def _marked(keys: Sequence[KeyBytes], among: Sequence[Marks]) -> Iterator[tuple[KeyBytes, Places]]:
+    """The marked ones of several arrays of keys, some at a time, with their places."""
+    first = 0
+    for array, marks in zip(keys, among, strict=True):
+        for start in range(0, len(array), _KEYS):
+            chosen = np.flatnonzero(marks[start : start + _KEYS]) + start
+            yield array[chosen], chosen + first
+        first += len(array)
+
+
 def _knock(address: str) -> None:
     """Raise OSError if nobody listens at an address: Ray would try for minutes."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
@@ -227,8 +235,8 @@ def _answer_with_texts(shared: list[Any], task: Any) -> tuple[bool, Any]:
 
 
 @ray.remote(max_retries=_TIMES)
-def _buckets(keys: KeyBytes, first: int, count: int) -> Any:
-    found = buckets_of(keys, first, count)
+def _buckets(keys: KeyBytes, places: Places, count: int) -> Any:
+    found = buckets_of(keys, places, count)
     return found if count > 1 else found[0]
 
 

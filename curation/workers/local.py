@@ -10,16 +10,13 @@ import pickle
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Self
 
-import numpy as np
-import numpy.typing as npt
-
-from curation.duplicates import first_places
+from curation.duplicates import Marks, Places, repeated
 from curation.errors import WorkerError
 from curation.workers.base import Aside, Common, PutsAside, Result, Task
 from manifests.origins import KeyBytes
@@ -107,9 +104,9 @@ class LocalWorkers:
             self._background = ThreadPoolExecutor(1)
         return self._background.submit(function, argument)
 
-    def first_places(self, keys: KeyBytes) -> npt.NDArray[np.int64]:
+    def repeated(self, keys: Sequence[KeyBytes], among: Sequence[Marks]) -> tuple[Places, Places]:
         """See `base.Workers`: a sort here takes less than to hand the keys on."""
-        return first_places(keys)
+        return repeated(keys, among)
 
     def _start(self) -> ThreadPoolExecutor:
         if self._threads is None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from curation.duplicates import repeated
 from curation.errors import SourceError, WorkerError
 from curation.spill import SpillReader
 from curation.workers.base import Cluster
@@ -257,10 +258,12 @@ def test_duplicates_are_found_by_a_shuffle(workers: "RayWorkers", monkeypatch: p
     generator = np.random.default_rng(3)
     keys = generator.integers(0, 3, (1000, 16), dtype=np.uint8)
     keys[:, 3:] = 0
-    first: dict[bytes, int] = {}
-    expected = [first.setdefault(key.tobytes(), place) for place, key in enumerate(keys)]
-    assert workers.first_places(keys).tolist() == expected
-    assert workers.first_places(keys[:0]).tolist() == []
+    marks = generator.integers(0, 4, 1000) > 0
+    cut = ([keys[:430], keys[:0], keys[430:]], [marks[:430], marks[:0], marks[430:]])
+    found, expected = workers.repeated(*cut), repeated(*cut)
+    assert [column.tolist() for column in found] == [column.tolist() for column in expected]
+    assert len(expected[0]) > 100
+    assert [column.tolist() for column in workers.repeated([keys[:0]], [marks[:0]])] == [[], []]
 
 
 def test_a_cluster_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:

@@ -1,13 +1,14 @@
 import numpy as np
+import numpy.typing as npt
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.duplicates import buckets_of, first_places, repeated_in
+from curation.duplicates import buckets_of, first_places, repeated, repeated_in
 from tests.curation.helpers import run_python
 
-KEYS = st.lists(
-    st.sampled_from([bytes(15) + b"\1", bytes(16), b"\1" + bytes(15)]) | st.binary(min_size=16, max_size=16)
-)
+KEY = st.sampled_from([bytes(15) + b"\1", bytes(16), b"\1" + bytes(15)]) | st.binary(min_size=16, max_size=16)
+KEYS = st.lists(KEY)
 
 PROBE = """
 import random
@@ -21,11 +22,15 @@ print(found == [first.setdefault(key, place) for place, key in enumerate(keys)])
 """
 
 
+def as_array(keys: list[bytes]) -> npt.NDArray[np.uint8]:
+    return np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, 16)
+
+
 @given(keys=KEYS)
 def test_the_first_place_is_the_one_where_a_dictionary_meets_the_key_first(keys: list[bytes]) -> None:
     first: dict[bytes, int] = {}
     expected = [first.setdefault(key, place) for place, key in enumerate(keys)]
-    found = first_places(np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, 16))
+    found = first_places(as_array(keys))
     assert found.tolist() == expected
 
 
@@ -33,13 +38,32 @@ def test_the_first_place_is_the_one_where_a_dictionary_meets_the_key_first(keys:
 def test_a_shuffle_of_parts_finds_the_first_places_of_the_whole(
     keys: list[bytes], part: int, count: int
 ) -> None:
-    whole = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, 16)
-    cut = [buckets_of(whole[start : start + part], start, count) for start in range(0, len(keys), part)]
+    whole, places = as_array(keys), np.arange(len(keys))
+    starts = range(0, len(keys), part)
+    cut = [buckets_of(whole[start : start + part], places[start : start + part], count) for start in starts]
     found = np.arange(len(keys))
     for bucket in zip(*cut, strict=True):
-        repeated, firsts = repeated_in(bucket)
-        found[repeated] = firsts
+        again, firsts = repeated_in(bucket)
+        found[again] = firsts
     assert found.tolist() == first_places(whole).tolist()
+
+
+@given(arrays=st.lists(st.lists(st.tuples(KEY, st.booleans())), min_size=1, max_size=3))
+@pytest.mark.parametrize("bucket_rows", [1, 1 << 20])
+def test_repeated_rows_are_told_with_the_first_that_is_marked_among_them_in_buckets_too(
+    arrays: list[list[tuple[bytes, bool]]], bucket_rows: int
+) -> None:
+    first: dict[bytes, int] = {}
+    entries = [entry for array in arrays for entry in array]
+    marked = [(place, key) for place, (key, mark) in enumerate(entries) if mark]
+    expected = [(place, first[key]) for place, key in marked if first.setdefault(key, place) != place]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("curation.duplicates._BUCKET_ROWS", bucket_rows)
+        found = repeated(
+            [as_array([key for key, _ in array]) for array in arrays],
+            [np.array([mark for _, mark in array], np.bool_) for array in arrays],
+        )
+    assert list(zip(*(column.tolist() for column in found), strict=True)) == expected
 
 
 def test_the_first_place_is_the_same_on_one_thread_and_on_many() -> None:

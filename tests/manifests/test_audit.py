@@ -19,8 +19,8 @@ from manifests.identity import FileRecord, SourceRecord
 from manifests.keys import Trace
 from manifests.manifest import Manifest
 from manifests.origins import locate_rows
-from manifests.overlap import first_matches, first_pairs, shared_keys
-from manifests.row_keys import row_keys
+from manifests.overlap import ComparedRows, Match, first_pairs, matches_with, shared_keys
+from manifests.row_keys import CONTENT, ROW, OriginNumbers, fixed_width_bytes, key_columns, row_keys
 from manifests.tables import ROWS, empty_table, table_of
 from tests.manifests.helpers import build_manifest, held_manifest, parts_of, traces, write_jsonl
 
@@ -139,18 +139,43 @@ def test_the_examples_are_the_first_rows_that_share_a_key(first: Manifest, secon
 
 
 @given(manifests(), st.lists(manifests(), min_size=1, max_size=3))
-def test_a_match_names_the_first_manifest_that_has_the_key_and_its_first_row(
+def test_a_match_is_by_row_before_content_and_names_the_first_manifest_and_its_first_row(
     candidates: Manifest, earlier: list[Manifest]
 ) -> None:
-    for tier, key_of in TIER_KEYS.items():
-        held: dict[Key, tuple[str, str, int]] = {}
-        for manifest in earlier:
+    held: dict[str, dict[Key, tuple[str, str, int]]] = {ROW: {}, CONTENT: {}}
+    for manifest in earlier:
+        for tier, keys in held.items():
             for key, row in keys_of(manifest, tier).items():
-                held.setdefault(key, (manifest.id, row[0], row[1]))
-        keys = [key_of(candidates, row) for row in rows_of(candidates)]
-        expected = [(place, *held[key]) for place, key in enumerate(keys) if key in held]
-        keyed = [(manifest.id, row_keys(manifest)) for manifest in earlier]
-        assert first_matches(row_keys(candidates), keyed, tier) == expected
+                keys.setdefault(key, (manifest.id, row[0], row[1]))
+    expected = []
+    for place, row in enumerate(rows_of(candidates)):
+        for tier, keys in held.items():
+            if (key := TIER_KEYS[tier](candidates, row)) in keys:
+                expected.append(Match(place, tier, *keys[key]))
+                break
+    assert matches_of(candidates, earlier) == expected
+
+
+def test_half_a_key_in_common_is_no_match() -> None:
+    def of_one_file(name: str, digest: str, keys: list[bytes]) -> Manifest:
+        source = SourceRecord(name, None, (FileRecord("1", 1, digest, 1, len(keys)),))
+        columns = [[name] * len(keys), list(range(1, len(keys) + 1)), keys, keys, [1] * len(keys)]
+        return held_manifest(replace(FIELDS, sources=(source,), rows=len(keys)), table_of(ROWS, columns))
+
+    keys = [bytes(16), bytes(8) + b"\1" * 8, b"\1" * 8 + bytes(8), b"\1" * 16]
+    ours, theirs = of_one_file("x", "ab" * 32, keys), of_one_file("y", "cd" * 32, [keys[3], keys[1], keys[3]])
+    assert matches_of(ours, [theirs]) == [
+        Match(1, CONTENT, theirs.id, "y", 2),
+        Match(3, CONTENT, theirs.id, "y", 1),
+    ]
+
+
+def matches_of(candidates: Manifest, earlier: list[Manifest]) -> list[Match]:
+    origins = OriginNumbers()
+    rows = key_columns(candidates, origins).row
+    contents = fixed_width_bytes(candidates.rows.column("content"))
+    (found,) = matches_with([ComparedRows(rows, contents)], earlier, origins)
+    return found
 
 
 @given(manifests())
