@@ -7,9 +7,10 @@ For each size sources are generated (traces of 300 bytes; parquet in files of 25
 the rows are no traces, 2.5 % are repeated, 0.5 % are in two sources), and every command runs as a process of its own,
 start-up included: `build` (a source taken whole, a reservoir, a hash draw), `regenerate` after the dataset is gone,
 `verify`, `verify --dataset`, the `build` of a second session (a fifth of the rows, some of them the first one's), the
-same without what the first holds, `audit` of the two, and a `build` of 2,000 rows out of the middle of the first
-source. Two draws run alone, as functions, on as many candidates as there are rows. The size before the last is run with
-traces five times as long too. What is planted in the sources has to come out of every command, or the benchmark ends.
+same without what the first holds, `audit` of the two, a `build` of 2,000 rows out of the middle of the first source,
+and one of 2,000 drawn from all of that source. Two draws run alone, as functions, on as many candidates as there are
+rows. The size before the last is run with traces five times as long too. What is planted in the sources has to come
+out of every command, or the benchmark ends.
 
 Three rounds of the smallest size, of which medians are taken, and one of the others. What the figures are is said in
 growing/meter.py. Writes growth.json (the figures), growth.svg (a plot) and GROWTH.md (tables, and what they mean for
@@ -43,21 +44,23 @@ from benchmarks.growing.sources import Source, sources_of, text_bytes, write_sou
 SIZES = (100_000, 1_000_000, 10_000_000)
 ROUNDS_OF_SMALLEST = 3
 WIDE_WORDS = 170  # of reasoning, five times the bytes of a trace
-RANGE_ROWS = 2_000
+FEW_ROWS = 2_000  # of a range, and of a small draw
 
 _METER = ROOT / "benchmarks" / "growing" / "meter.py"
-# As `curation.selection` calls it: of a hash draw every candidate comes with its origin and its row.
+# As `curation.selection` does it, in this process alone.
 _DRAW = """
 import sys
-import numpy as np
-from curation.recipe import Take
-from curation.sampling import draw
+from curation.sampling import merge_smallest, reservoir, smallest_of
+from curation.selection import HASHED_ROWS
 kind, rows, wanted = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-origins = ()
-if kind == "hash":
-    keys, within = np.ones((rows, 32), np.uint8), np.arange(1, rows + 1)
-    origins = list(zip(map(bytes, keys), within.tolist(), strict=True))
-print(len(draw(Take(kind, wanted, 42), 42, rows, origins, "source")))
+def part(first):
+    numbers = range(first + 1, min(first + HASHED_ROWS, rows) + 1)
+    return smallest_of(((b"o" * 32, number) for number in numbers), wanted, 42, first)
+if kind == "reservoir":
+    drawn = reservoir(rows, wanted, 42)
+else:
+    drawn = merge_smallest(map(part, range(0, rows, HASHED_ROWS)), wanted)
+assert len(set(drawn)) == wanted
 """
 
 
@@ -112,8 +115,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks", help="where the page is written")
     parser.add_argument("--page-only", action="store_true", help="write the page from growth.json as it is")
     options = parser.parse_args()
-    if len(set(options.sizes)) < 2 or min(options.sizes) < 5 * RANGE_ROWS:  # noqa: PLR2004
-        parser.error(f"--sizes: give at least two, each at least {5 * RANGE_ROWS:,}")
+    if len(set(options.sizes)) < 2 or min(options.sizes) < 5 * FEW_ROWS:  # noqa: PLR2004
+        parser.error(f"--sizes: give at least two, each at least {5 * FEW_ROWS:,}")
     figures = options.out / "growth.json"
     if not options.page_only:
         with tempfile.TemporaryDirectory(dir=options.folder, prefix="growth-") as folder:
@@ -186,6 +189,7 @@ def one_round(bench: Bench, sources: Mapping[str, Source]) -> dict[str, int]:
     facts = {
         "taken": taken,
         "rejects": rejects,
+        "drawn_from": whole.rows,
         "manifest_bytes": _size(manifest),
         "dataset_bytes": _size(dataset),
     }
@@ -211,8 +215,11 @@ def one_round(bench: Bench, sources: Mapping[str, Source]) -> dict[str, int]:
     _same("audit", (audit["same_row"], audit["same_content"]), (0, fresh.shared))
 
     middle = whole.rows // 2
-    part = _recipe(bench, "part", {"whole": f"rows = [{middle + 1}, {middle + RANGE_ROWS}]"})
+    part = _recipe(bench, "part", {"whole": f"rows = [{middle + 1}, {middle + FEW_ROWS}]"})
     bench.command("build of a range", "curation", "build", part, *workers)
+    few = _recipe(bench, "few", {"whole": f"take = {{ reservoir = {FEW_ROWS} }}"})
+    drawn = bench.command("build of a draw", "curation", "build", few, *workers)
+    _same("build of a draw, rows", drawn["rows"], FEW_ROWS)
     for kind in ("reservoir", "hash"):
         bench.run(f"draw {kind}", "-c", _DRAW, kind, bench.rows, bench.rows // 10)
     return facts

@@ -17,6 +17,11 @@ from curation.spill import PLACE
 _COLUMNS = [("rows", "<u8"), ("places", "<u8"), ("characters", "<u8"), ("prompts", "u1", (KEY_BYTES,))]
 
 
+def kind_of(*, texts: bool) -> "np.dtype[np.void]":
+    """What lies on the shelf of a row, with the place of its text or without."""
+    return np.dtype([*_COLUMNS, ("texts", PLACE)] if texts else _COLUMNS)
+
+
 class Candidates:
     """Keys of rows in upstream order, as `scan.RowKeys` has them; `rows` are numbers of the source.
 
@@ -24,8 +29,7 @@ class Candidates:
     """
 
     def __init__(self, job: Job, folder: Path, stack: ExitStack) -> None:
-        texts = [] if job.spill is None else [("texts", PLACE)]
-        self._kind: np.dtype[np.void] = np.dtype([*_COLUMNS, *texts])
+        self._kind = kind_of(texts=job.spill is not None)
         self._shelf = stack.enter_context(Shelf(folder, self._kind))
         self._bands = 0 if job.near is None else job.near.bands
         # What grows in place is never held twice.

@@ -37,7 +37,7 @@ SAME_ROW = "same-row"
 NEAR_DUPLICATE = "near-duplicate"
 
 _REASONS = {ROW: SAME_ROW, CONTENT: SAME_CONTENT}
-_HASHED_ROWS = 1 << 18  # rows of a part of a draw by hash
+HASHED_ROWS = 1 << 18  # rows of a part of a draw by hash
 _RAW_ROWS = np.dtype([("row", "<u8"), ("place", "<u8")])
 
 
@@ -98,9 +98,8 @@ def _select_raw(
         stages.append(Stage("rows", read, read, {}))
         if recipe.script_first:
             close_stage(recipe, stages, rejects, "language", read)
-        blocks = (
-            np.arange(len(rows))[start : start + _HASHED_ROWS] for start in range(0, len(rows), _HASHED_ROWS)
-        )
+        starts = range(0, len(rows), HASHED_ROWS)
+        blocks = (np.arange(start, min(start + HASHED_ROWS, len(rows))) for start in starts)
         drawn = np.asarray(
             _draw(source, len(rows), (rows.at(block, "row")[0] for block in blocks), seed, workers), np.int64
         )

@@ -15,11 +15,12 @@ COMMANDS = (
     "build 2nd",
     "build 2nd, disjoint",
     "build of a range",
+    "build of a draw",
     "draw reservoir",
     "draw hash",
 )
 LINEAR_COMMANDS = tuple(name for name in COMMANDS if name != "build of a range")
-"""What is expected to grow in proportion to the rows; a range of 2,000 rows is not."""
+"""What is expected to grow at most in proportion to the rows; a range of 2,000 rows should not grow at all."""
 
 
 def sizes_of(figures: Figures) -> list[int]:

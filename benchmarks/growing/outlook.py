@@ -1,7 +1,6 @@
 """What the figures mean for more rows than were measured: the numbers in outlook.md. Pure, but reads that file."""
 
 import math
-from dataclasses import fields
 from pathlib import Path
 from string import Template
 
@@ -10,8 +9,9 @@ import numpy as np
 from benchmarks.growing.costs import Figures, cost, fact, growth_of, of_size, sizes_of
 from benchmarks.growing.sources import FILE_ROWS
 from benchmarks.growing.words import duration, size_text, table
+from curation.candidates import kind_of
 from curation.recipe import Near
-from curation.scan import KEY_BYTES, RowKeys
+from curation.scan import KEY_BYTES
 from curation.spill import PLACE
 from manifests.dataset import FILE_ROWS as DATASET_FILE_ROWS
 from manifests.reading.bounded import LARGEST_JSON
@@ -53,12 +53,12 @@ def outlook(figures: Figures) -> str:
         "most_rows": f"{MOST_ROWS:,}",
         "table": _costs(figures),
         "breaks": _breaks(figures),
-        "key_bytes": str(_row_bytes()),
+        "key_bytes": str(KEY_BYTES),
+        "shelf_bytes": str(kind_of(texts=False).itemsize),
         "place_bytes": str(PLACE.itemsize),
+        "draw_row": f"{_drawn_row(figures):,.0f}",
         "build_row": f"{_memory_row(figures, 'build'):,.0f}",
-        "hash_row": f"{_memory_row(figures, 'draw hash'):,.0f}",
         "hash_microseconds": f"{hashed * 1e6:.1f}",
-        "reservoir_row": f"{_memory_row(figures, 'draw reservoir'):,.0f}",
         "reservoir_microseconds": f"{drawn * 1e6:.2f}",
         "reservoir_billion": f"{drawn * 1e9 / 60:.0f}",
         "disjoint_row": f"{_disjoint_row(figures):,.0f}",
@@ -104,14 +104,9 @@ def _breaks(figures: Figures) -> str:
             "no longer in memory when the mix is written: slow, not wrong",
         ),
         (
-            memory / _memory_row(figures, "draw hash"),
-            "`sampling.smallest_hashes`",
-            "memory for the candidates of a hash draw",
-        ),
-        (
             memory / _disjoint_row(figures),
-            "`row_keys.row_keys`",
-            "memory for the rows of the manifests in `[disjoint]`",
+            "`overlap.matches_with`",
+            "memory for the rows of a manifest in `[disjoint]`",
         ),
         (
             memory / bands,
@@ -120,8 +115,13 @@ def _breaks(figures: Figures) -> str:
         ),
         (
             memory / _memory_row(figures, "build"),
-            "`scan.RowKeys`, `first_places`",
-            "memory of a build, for all rows that become traces",
+            "`build`, `texts`",
+            "memory of a build that takes three rows of four: the rows table and the places of texts",
+        ),
+        (
+            memory / _drawn_row(figures),
+            "`candidates.Candidates`",
+            "memory of a build that takes few of its rows",
         ),
         (
             memory / _memory_row(figures, "regenerate"),
@@ -182,6 +182,13 @@ def _memory_row(figures: Figures, command: str) -> float:
     return max(growth_of(figures, command, "largest").step, 1e-3)
 
 
+def _drawn_row(figures: Figures) -> float:
+    """Bytes of the largest process for one more row of a source of which few are drawn."""
+    memory, rows = cost(figures, "build of a draw", "largest"), fact(figures, "drawn_from")
+    before, last = sizes_of(figures)[-2:]
+    return max((memory[last] - memory[before]) / (rows[last] - rows[before]), 1e-3)
+
+
 def _disjoint_row(figures: Figures) -> float:
     """Bytes for one more row of the manifest that another must be disjoint from."""
     with_it, without = (cost(figures, name, "largest") for name in ("build 2nd, disjoint", "build 2nd"))
@@ -221,14 +228,6 @@ def _alone(figures: Figures) -> float:
         return 1.0
     seconds, processor = (of_size(last, "build", figure) for figure in ("seconds", "processor"))
     return max(0.0, min(1.0, (seconds * cores - processor) / (cores - 1) / processor))
-
-
-def _row_bytes() -> int:
-    """Bytes of a row's keys in a pool, without the place of its text."""
-    count = {"rows": 8, "places": 8, "characters": 8, "contents": KEY_BYTES, "prompts": KEY_BYTES}
-    if missing := {field.name for field in fields(RowKeys)} - {*count, "bands", "texts"}:
-        raise RuntimeError(f"RowKeys has {missing} besides; say here how many bytes they take")
-    return sum(count.values())
 
 
 def _round(rows: float) -> str:

@@ -1,9 +1,7 @@
 """The page GROWTH.md and its plot, from the figures of growth.json."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-
-import numpy as np
 
 from benchmarks.growing.costs import (
     COMMANDS,
@@ -11,6 +9,7 @@ from benchmarks.growing.costs import (
     PLOTTED,
     Figures,
     cost,
+    fact,
     growth_of,
     of_size,
     sizes_of,
@@ -20,14 +19,16 @@ from benchmarks.growing.outlook import outlook
 from benchmarks.growing.plot import Panel, draw, rows_text
 from benchmarks.growing.words import decimal_size, duration, size_text, table
 from curation.scan import KEY_BYTES
-from curation.spill import PLACE
 from manifests.tables import BLOCK_ROWS
 
 BLOCKS_UNDER_WAY = 8
 """Blocks of 8,192 rows whose texts a process may have at once: read, checked, encoded and written at the same time."""
 
-KEYS = 2 * KEY_BYTES + 3 * np.dtype(np.uint64).itemsize + PLACE.itemsize
-"""Bytes of what the main process keeps of a row."""
+DRAW = "build of a draw"
+KEYS = KEY_BYTES + 1
+"""Bytes of what the main process keeps of a candidate: its key, and whether it is left."""
+BUCKET = 64 << 20
+"""Bytes that finding duplicates takes beside the keys, of about a million of them at a time."""
 
 _INTRODUCTION = """# How the cost grows
 
@@ -35,9 +36,10 @@ Written by `python benchmarks/growth.py`, which says what is run and what each f
 cores of {processor}, {memory} of memory; {versions}. {minutes} minutes in all.
 
 Of session 1's rows 60 % are taken whole from parquet, a reservoir of 10 % comes from JSONL, a hash draw of 5 % from
-parquet; session 2 has a fifth of them. Every command runs in a process of its own, start-up included. *Exponent*: least
-squares on the logarithms of all sizes; *last step*: between the last two alone; 1 is in proportion, and up to {linear}
-is what we aim at for all but the range. *One more row* is what one costs between the last two sizes.
+parquet; session 2 has a fifth of them. A range and a small draw are 2,000 rows of the first source. Every command runs
+in a process of its own, start-up included. *Exponent*: least squares on the logarithms of all sizes; *last step*:
+between the last two alone; 1 is in proportion, and up to {linear} is what we aim at, and for the range that nothing
+grows. *One more row* is what one costs between the last two sizes.
 
 ![Seconds, memory and bytes read by rows](growth.svg)
 """
@@ -137,12 +139,15 @@ def promises(figures: Figures) -> list[tuple[str, str, bool]]:
                 more <= longer * BLOCKS_UNDER_WAY * BLOCK_ROWS,
             )
         )
-    row = growth_of(figures, "build", "largest").step
+    grown, rows = (
+        _last_step(costs) for costs in (cost(figures, DRAW, "largest"), fact(figures, "drawn_from"))
+    )
     found.append(
         (
-            "`build`: flat as the source grows, except the keys (16 bytes each)",
-            f"{row:,.0f} bytes a row of the source, {KEYS} of them two keys, three numbers and a place",
-            row <= KEYS,
+            f"`{DRAW}`: flat as the source grows, except the keys (16 bytes a row)",
+            f"{size_text(max(grown, 0.0))} more for {rows:,.0f} more rows, {grown / rows:,.0f} bytes each; allowed "
+            + f"{KEYS}, a key and a mark, and once {size_text(BUCKET)} to find duplicates",
+            grown <= KEYS * rows + BUCKET,
         )
     )
     for figure, unit in (("largest", "memory"), ("read", "bytes read")):
@@ -155,6 +160,12 @@ def promises(figures: Figures) -> list[tuple[str, str, bool]]:
             )
         )
     return found
+
+
+def _last_step(costs: Mapping[int, float]) -> float:
+    """What was added between the last two sizes."""
+    before, last = sorted(costs)[-2:]
+    return costs[last] - costs[before]
 
 
 def _promises(figures: Figures) -> str:
