@@ -142,11 +142,11 @@ def promises(figures: Figures) -> list[tuple[str, str, bool]]:
     grown, rows = (
         _last_step(costs) for costs in (cost(figures, DRAW, "largest"), fact(figures, "drawn_from"))
     )
+    allowed = f"{KEYS}, a key and a mark, and once {size_text(BUCKET)} to find duplicates"
     found.append(
         (
             f"`{DRAW}`: flat as the source grows, except the keys (16 bytes a row)",
-            f"{size_text(max(grown, 0.0))} more for {rows:,.0f} more rows, {grown / rows:,.0f} bytes each; allowed "
-            + f"{KEYS}, a key and a mark, and once {size_text(BUCKET)} to find duplicates",
+            f"{grown / rows:,.0f} bytes for each of {rows:,.0f} more rows; allowed {allowed}",
             grown <= KEYS * rows + BUCKET,
         )
     )
