@@ -3,7 +3,8 @@
 The child leads a session of its own: its processes are found by it, and all of them end when the child has ended or its
 time is up. Memory is what Linux calls PSS, shared pages counted once among their sharers, sampled while it runs, and at
 least the largest that one of the processes had been until a sample (`VmHWM`). `ru_maxrss` won't do: before it is a
-program, a child counts the memory of the process that started it.
+program, a child counts the memory of the process that started it. Processor seconds are those of the child and of all
+that were waited for; or, if that is more, what the samples saw of each process: a fork server waits for nobody.
 """
 
 import os
@@ -60,7 +61,7 @@ def run(
         said = [_read(file.name) for file in (output, errors)]
     return Outcome(
         seconds,
-        usage.ru_utime + usage.ru_stime,
+        max(usage.ru_utime + usage.ru_stime, sum(watch.processor.values())),
         watch.peak / MIB,
         None if watch.late else process.returncode,
         *said,
@@ -74,12 +75,15 @@ class _Watch(threading.Thread):
         super().__init__(daemon=True)
         self._session, self._end, self._stopped = session, end, threading.Event()
         self.peak, self.late = 0, False
+        self.processor: dict[int, float] = {}
 
     def run(self) -> None:
         pause = FIRST_PAUSE
         while not self._stopped.wait(pause):
             began = time.thread_time()
-            memory = [_memory(process) for process in _processes(self._session)]
+            processes = _processes(self._session)
+            self.processor |= processes
+            memory = [_memory(process) for process in processes]
             together, largest = (
                 sum(shared for shared, _ in memory),
                 max((most for _, most in memory), default=0),
@@ -97,17 +101,21 @@ class _Watch(threading.Thread):
         self.join()
 
 
-def _processes(session: int) -> list[int]:
-    """The processes of a session: the sixth field of `stat`, counted behind the name, which may hold anything."""
-    found = []
+def _processes(session: int) -> dict[int, float]:
+    """The processes of a session, each with its own processor seconds.
+
+    The 6th, 14th and 15th field of `stat`, counted behind the name, which may hold anything.
+    """
+    found = {}
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
             try:
-                fields = Path(entry.path, "stat").read_text(encoding="utf-8", errors="replace")
+                text = Path(entry.path, "stat").read_text(encoding="utf-8", errors="replace")
             except OSError:  # it ended
                 continue
-            if int(fields.rpartition(")")[2].split()[3]) == session:
-                found.append(int(entry.name))
+            fields = text.rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                found[int(entry.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return found
 
 

@@ -37,6 +37,14 @@ def test_a_childs_processor_seconds_count(tmp_path: Path) -> None:
     assert outcome.processor >= 0.5
 
 
+def test_the_processor_seconds_of_a_process_that_nobody_waits_for_count(tmp_path: Path) -> None:
+    busy = "import time\nwhile time.process_time() < 1: pass\ntime.sleep(1)"
+    program = (
+        f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {busy!r}]); time.sleep(2.5)"
+    )
+    assert measured(tmp_path, program).processor >= 0.9
+
+
 def test_the_memory_of_children_is_counted_together(tmp_path: Path) -> None:
     child = f"import time; held = b'1' * (100 * {MIB}); time.sleep(1.5)"
     program = (

@@ -38,21 +38,35 @@ def left(folder: Path, name: str, *numbers: int) -> Answer:
     return rival
 
 
-def test_duplicates_the_same_rows_must_be_left_each_once(tmp_path: Path) -> None:
+def test_duplicates_what_is_left_must_be_what_the_rule_leaves_and_be_told_from_ours(tmp_path: Path) -> None:
+    texts = {"prompt": ["a", "b", "a", "c", " b", "d"], "reasoning": ["r"] * 6, "answer": ["x"] * 6}
+    (tmp_path / "files").mkdir()
+    pl.DataFrame({"row": range(1, 7), **texts}).write_parquet(tmp_path / "files/0.parquet")
+    ours = built(tmp_path, [1, 2, 5, 6], pl.DataFrame(texts))
+    (rejects,) = ours.out.glob("store/manifests/*/rejects.parquet")
+    rows = {"row": [3, 4], "reason": ["same-content", "tag-in-text"]}
+    pl.DataFrame(rows, schema={"row": pl.UInt64, "reason": pl.String}).write_parquet(rejects)
     answers = {
-        duplicates.OURS: built(tmp_path, [1, 2, 4]),
-        "same": left(tmp_path, "same", 4, 1, 2),
-        "other survivor": left(tmp_path, "other", 1, 2, 3),
-        "one twice": left(tmp_path, "twice", 1, 2, 4, 4),
+        duplicates.OURS: ours,
+        "same": left(tmp_path, "same", 5, 6, 1, 2),
+        "by the rule": left(tmp_path, "rule", 1, 2, 4, 5, 6),
+        "other survivor": left(tmp_path, "other", 2, 3, 4, 5, 6),
+        "one twice": left(tmp_path, "twice", 1, 2, 4, 5, 6, 6),
+        "one lost": left(tmp_path, "lost", 1, 2, 4, 6),
+        duplicates.STRIPPING: left(tmp_path, "stripping", 1, 2, 4, 6),
     }
-    verdicts = duplicates._check(answers)
-    assert {name: verdict.sound for name, verdict in verdicts.items()} == {
-        duplicates.OURS: True,
-        "same": True,
-        "other survivor": False,
-        "one twice": False,
+    verdicts = duplicates.check(answers, tmp_path / "files")
+    assert {name: verdict.text for name, verdict in verdicts.items() if verdict.sound} == {
+        duplicates.OURS: "4 rows left",
+        "same": "the same rows left",
+        "by the rule": "5 rows left, with 1 that we reject (1 tag-in-text)",
+        duplicates.STRIPPING: "4 rows left, with 1 that we reject (1 tag-in-text); 1 more dropped, equal to another "
+        "but for spaces at the ends",
     }
-    assert verdicts["other survivor"].text == "3 rows left, 2 of them ours"
+    assert verdicts["other survivor"].text == "5 rows left, 3 of them ours"
+    assert not duplicates.check({**answers, "by the rule": left(tmp_path, "x", 3)}, tmp_path / "files")[
+        "by the rule"
+    ].sound
 
 
 def test_reservoir_the_script_must_draw_what_we_draw_and_others_so_many_rows_of_the_file() -> None:

@@ -1,6 +1,8 @@
 """Exact duplicates of CoT-Collection's rows dropped: equal prompt, reasoning and answer, the lowest row survives."""
 
+from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 
 import polars as pl
 
@@ -8,7 +10,8 @@ from benchmarks.bench.contest import OWN, Answer, Contestant, Match, Place, Verd
 from benchmarks.bench.files import ROLES, cot_rows, rows_built, write_recipe
 
 TITLE, UNIT = "Exact duplicates", "rows"
-OURS = "curation build"
+OURS, STRIPPING = "curation build", "data-juicer"
+BETWEEN = "\x1f"  # as the rivals join texts
 
 
 def prepare(place: Place) -> Match:
@@ -22,9 +25,8 @@ def prepare(place: Place) -> Match:
         return Contestant(name, environment, command, did, ahead, behind)
 
     return Match(
-        f"{files.rows:,} rows of generated CoT-Collection, three texts each, four parquet files; what is left "
-        "is written "
-        "as parquet by everybody",
+        f"{files.rows:,} rows of generated CoT-Collection, three texts each, four parquet files; what is left is "
+        "written as parquet by everybody",
         files.rows,
         (
             Contestant(
@@ -61,34 +63,65 @@ def prepare(place: Place) -> Match:
                 "datatrove",
                 "datatrove",
                 "its three steps, a task a file, two at once; the texts joined to one, priorities by file so that "
-                "the lowest "
-                "row survives",
+                "the lowest row survives",
                 behind="it reads everything twice, makes a Python object of every row, and starts processes for each "
                 "step",
             ),
             theirs(
-                "data-juicer",
+                STRIPPING,
                 "data-juicer",
                 "`document_deduplicator` with two processes; the texts joined to one by a map before it",
                 behind="every row goes through Python three times, and everything through Arrow files after each of "
                 "them",
             ),
         ),
-        _check,
+        lambda answers: check(answers, files.parquet),
     )
 
 
-def _check(answers: Mapping[str, Answer]) -> Mapping[str, Verdict]:
-    left = {name: _left(name, answer) for name, answer in answers.items()}
-    ours = left[OURS]
-    return {
-        name: Verdict(f"{len(rows):,} rows left")
-        if name == OURS
-        else Verdict("the same rows left")
-        if rows == ours
-        else Verdict(f"{len(rows):,} rows left, {len(rows & ours):,} of them ours", sound=False)
-        for name, rows in left.items()
-    }
+def check(answers: Mapping[str, Answer], parquet: Path) -> Mapping[str, Verdict]:
+    """What each left, against what its own rule leaves; and how that is told from what we leave."""
+    texts = pl.concat([pl.read_parquet(path) for path in sorted(parquet.glob("*.parquet"))]).sort("row")
+    equal = set(texts.unique(ROLES, keep="first")["row"].to_list())
+    ours, rejected = _left(OURS, answers[OURS]), _rejected(answers[OURS])
+    verdicts = {OURS: Verdict(f"{len(ours):,} rows left")}
+    for name, answer in answers.items():
+        if name == OURS:
+            continue
+        rows = _left(name, answer)
+        ends = name == STRIPPING
+        rule = _first_stripped(texts) if ends else equal
+        more = Counter(rejected.get(row, "") for row in rows - ours)
+        explained = rows == rule and "" not in more and (ends or not ours - rows)
+        if rows == ours:
+            verdicts[name] = Verdict("the same rows left")
+        elif explained:
+            verdicts[name] = Verdict(f"{len(rows):,} rows left, {_told(more, len(ours - rows))}")
+        else:
+            told = f"{len(rows):,} rows left, {len(rows & ours):,} of them ours"
+            verdicts[name] = Verdict(told, sound=False)
+    return verdicts
+
+
+def _told(more: Counter[str], fewer: int) -> str:
+    reasons = ", ".join(f"{count} {reason}" for reason, count in more.most_common())
+    kept = f"with {more.total()} that we reject ({reasons})" if more else ""
+    dropped = f"{fewer} more dropped, equal to another but for spaces at the ends" if fewer else ""
+    return "; ".join(filter(None, (kept, dropped)))
+
+
+def _first_stripped(texts: pl.DataFrame) -> set[int]:
+    """The first row of each text that is equal when all is joined and spaces at both ends are taken off."""
+    first: dict[str, int] = {}
+    for row, *parts in texts.select("row", *ROLES).iter_rows():
+        first.setdefault(BETWEEN.join(parts).strip(), row)
+    return set(first.values())
+
+
+def _rejected(answer: Answer) -> dict[int, str]:
+    """Why we rejected rows, by row: what is no trace, and what is equal to another as its key is made."""
+    (path,) = (answer.out / "store" / "manifests").glob("*/rejects.parquet")
+    return dict(pl.read_parquet(path, columns=["row", "reason"]).iter_rows())
 
 
 def _left(name: str, answer: Answer) -> set[int]:
