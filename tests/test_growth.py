@@ -103,7 +103,7 @@ def test_what_grows_as_it_should_has_no_verdict_and_what_does_not_has() -> None:
         (("sizes", "build", "others", 200e6), "batches, never whole sources"),
         (("sizes", "build of a draw", "largest", 4e8), "except the keys"),
         (("sizes", "build of a range", "largest", 50e6), "only the files that hold it (memory)"),
-        (("sizes", "build of a range", "read", 700e6), "only the files that hold it (bytes read)"),
+        (("sizes", "build of a range", "read", 700e6), "the footers of those in front of it (bytes read)"),
         (("wide", "verify --dataset", "largest", 2e9), "no text is held"),
     ],
 )

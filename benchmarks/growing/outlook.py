@@ -30,6 +30,8 @@ _GIGABIT = 125_000_000  # bytes a second
 _WHOLE_READS, _DRAWN_READS, _DRAWN_SHARE = 2.0, 3.0, 0.4
 _READS = _WHOLE_READS + (_DRAWN_READS - _WHOLE_READS) * _DRAWN_SHARE
 _RANDOM_READS = (0.0001, 0.01)  # seconds
+KEY_COLUMNS = 26
+"""Bytes of a row in `row_keys.KeyColumns`."""
 _MOST_FILES = 10**5  # numbered with five digits
 
 
@@ -190,12 +192,12 @@ def _drawn_row(figures: Figures) -> float:
 
 
 def _disjoint_row(figures: Figures) -> float:
-    """Bytes for one more row of the manifest that another must be disjoint from."""
+    """Bytes for one more row of a manifest that another must be disjoint from: its keys, or what was measured."""
     with_it, without = (cost(figures, name, "largest") for name in ("build 2nd, disjoint", "build 2nd"))
     more = {size: with_it[size] - without[size] for size in with_it}
     before, last = sizes_of(figures)[-2:]
     taken = fact(figures, "taken")
-    return max((more[last] - more[before]) / (taken[last] - taken[before]), 1e-3)
+    return max((more[last] - more[before]) / (taken[last] - taken[before]), KEY_COLUMNS)
 
 
 def _per_taken(figures: Figures, name: str) -> float:
