@@ -19,17 +19,19 @@ def repeated(keys: Sequence[KeyBytes], among: Sequence[Marks]) -> tuple[Places, 
     """The rows with a key that an earlier one has, ascending, and for each the first row that has it.
 
     Rows are numbered through several arrays of 16-byte keys, each of shape (rows, 16), one after another; only those
-    that are marked count. Memory: a byte a row, and about 60 bytes for each of a few million rows at a time.
+    that are marked count. Memory: three bytes a row, and about 60 for each of about a million rows at a time (more,
+    where more of them are equal).
     """
     starts = [0, *accumulate(map(len, keys))]
     buckets = 1
     while buckets < _MOST_BUCKETS and buckets * _BUCKET_ROWS < starts[-1]:
         buckets *= 2
+    owners = [array[:, 0] & np.uint8(buckets - 1) for array in keys]
     found = []
     for bucket in range(buckets):
         parts = []
-        for array, marks, start in zip(keys, among, starts, strict=False):
-            chosen = np.flatnonzero(marks if buckets == 1 else marks & (array[:, 0] % buckets == bucket))
+        for array, marks, owner, start in zip(keys, among, owners, starts, strict=False):
+            chosen = np.flatnonzero(marks & (owner == bucket))
             parts.append((array[chosen], chosen + start))
         found.append(repeated_in(parts))
     places, firsts = (np.concatenate(column) for column in zip(*found, strict=True))

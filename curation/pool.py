@@ -85,10 +85,15 @@ class Pool:
 
         Raises GuardError when the stage drops more than the recipe allows.
         """
-        for row, (why, kept_row) in zip(self.rows_at(places).tolist(), whys, strict=True):
+        for row, (why, kept_row) in zip(self.each_row(places), whys, strict=True):
             self.rejects.add(row, why, kept_row)
         close_stage(self.recipe, self.stages, self.rejects, stage, self.rows_left)
         self.left[places] = False
+
+    def each_row(self, places: Places) -> Iterator[int]:
+        """The numbers in the source of the rows at places, one by one."""
+        for start in range(0, len(places), _BLOCK_ROWS):
+            yield from self.rows_at(places[start : start + _BLOCK_ROWS]).tolist()
 
     @property
     def ledger(self) -> SourceLedger:

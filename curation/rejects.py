@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from manifests.tables import REJECTS, table_of
 
+_PART_ROWS = 1 << 20
+
 
 class Why(NamedTuple):
     """Why a row was dropped: the columns of the rejects table that many rows have in common."""
@@ -29,9 +31,6 @@ class Rejects:
         self._counts: dict[str, Counter[str]] = defaultdict(Counter)
         self._firsts: dict[tuple[str, str], int] = {}
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
     def add(self, row: int, why: Why, kept_row: int = 0) -> None:
         """Note a row; `kept_row` is the one that stays for it, if that is why."""
         self._rows.append(row)
@@ -49,15 +48,21 @@ class Rejects:
         return self._firsts[stage, reason]
 
     def table(self, source: str) -> pa.Table:
-        """The rejects table of a source, ascending by row."""
-        rows = np.array(self._rows, np.uint64)
+        """The rejects table of a source, ascending by row, in parts: a column of texts can pass what one part holds."""
+        rows, whys, kept_rows = (
+            np.frombuffer(column, f"<u{column.itemsize}")
+            for column in (self._rows, self._whys, self._kept_rows)
+        )
         order = np.argsort(rows, kind="stable")
-        whys = pa.array(np.array(self._whys, np.uint32)[order])
-        columns = {
-            name: pa.array([getattr(why, name) for why in self._numbers], pa.string()).take(whys)
-            for name in Why._fields
+        texts = {
+            name: pa.array([getattr(why, name) for why in self._numbers], pa.string()) for name in Why._fields
         }
-        columns["source"] = pa.repeat(pa.scalar(source), len(rows))
-        columns["row"] = pa.array(rows[order])
-        columns["kept_row"] = pa.array(np.array(self._kept_rows, np.uint64)[order])
-        return table_of(REJECTS, [columns[name] for name in REJECTS.schema.names])
+        parts = []
+        for start in range(0, max(1, len(rows)), _PART_ROWS):
+            part = order[start : start + _PART_ROWS]
+            numbers = pa.array(whys[part])
+            columns = {name: column.take(numbers) for name, column in texts.items()}
+            columns["source"] = pa.repeat(pa.scalar(source), len(part))
+            columns["row"], columns["kept_row"] = pa.array(rows[part]), pa.array(kept_rows[part])
+            parts.append(table_of(REJECTS, [columns[name] for name in REJECTS.schema.names]))
+        return pa.concat_tables(parts)

@@ -55,14 +55,6 @@ class Hashed(NamedTuple):
         return Hashed(self.high[which], self.low[which], self.places[which])
 
 
-def smallest_hashes(origins: Sequence[tuple[bytes, int]], wanted: int, seed: int) -> list[int]:
-    """The `wanted` places whose (origin, row within the file) hash smallest under `seed`, ascending.
-
-    Nested: the first 10,000 are the first 10,000 of the first 20,000. A row's key depends on nothing but itself.
-    """
-    return merge_smallest([smallest_of(origins, wanted, seed)], wanted)
-
-
 def smallest_of(origins: Iterable[tuple[bytes, int]], wanted: int, seed: int, first: int = 0) -> Hashed:
     """The `wanted` candidates with the smallest hashes, ascending; their places begin at `first`."""
     hashed = bytearray()
@@ -73,9 +65,11 @@ def smallest_of(origins: Iterable[tuple[bytes, int]], wanted: int, seed: int, fi
 
 
 def merge_smallest(parts: Iterable[Hashed], wanted: int) -> list[int]:
-    """The `wanted` smallest places of all candidates, from what `smallest_of` said of the parts they were cut into.
+    """The `wanted` places whose (origin, row within the file) hash smallest under a seed, ascending by hash.
 
-    Never are more than three times as many candidates held as are wanted, and those of one part.
+    `parts` is what `smallest_of` said of the parts that all candidates were cut into. Nested: the first 10,000 are the
+    first 10,000 of the first 20,000; a row's hash depends on nothing but itself. Of what is wanted about three times as
+    many are held, and while two lots become one six times.
     """
     held = Hashed(np.empty(0, np.uint64), np.empty(0, np.uint64), np.empty(0, np.int64))
     waiting = list[Hashed]()

@@ -125,7 +125,7 @@ class RowKeys:
     bands: Numbers
     texts: Places
 
-    def at(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.intp] | slice) -> "RowKeys":
+    def at(self, which: slice) -> "RowKeys":
         """The keys of some of the rows."""
         return RowKeys(
             self.rows[which],

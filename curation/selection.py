@@ -29,7 +29,7 @@ from manifests.keys import Trace
 from manifests.ledger import NOT_TAKEN, Stage
 from manifests.manifest import Manifest
 from manifests.origins import locate_rows
-from manifests.overlap import ComparedRows, matches_with
+from manifests.overlap import ComparedRows, rows_held_earlier
 from manifests.row_keys import CONTENT, ROW, OriginNumbers, packed_rows
 
 SAME_CONTENT = "same-content"
@@ -38,7 +38,7 @@ NEAR_DUPLICATE = "near-duplicate"
 
 _REASONS = {ROW: SAME_ROW, CONTENT: SAME_CONTENT}
 HASHED_ROWS = 1 << 18  # rows of a part of a draw by hash
-_RAW_ROWS = np.dtype([("row", "<u8"), ("place", "<u8")])
+_RAW_ROW = np.dtype([("row", "<u8"), ("place", "<u8")])
 
 
 def select(
@@ -88,7 +88,7 @@ def _select_raw(
     recipe = source.recipe
     indexing = replace(job, language=recipe.language if recipe.script_first else None)
     read, rejects, stages = 0, Rejects(), list[Stage]()
-    with Shelf(folder, _RAW_ROWS) as rows:
+    with Shelf(folder, _RAW_ROW) as rows:
         for piece in source.read(workers, index, indexing, progress):
             read += piece.end - piece.begin
             rows.append(_raw_rows(piece))
@@ -124,7 +124,7 @@ def _raw_rows(piece: Piece[Index]) -> Records:
     """The rows of a piece that no script bars."""
     inside = np.arange(piece.begin, piece.end, dtype=np.uint64)
     inside = inside[~np.isin(inside, np.array(list(piece.result.barred), np.uint64))]
-    records = np.empty(len(inside), _RAW_ROWS)
+    records = np.empty(len(inside), _RAW_ROW)
     records["row"] = inside + np.uint64(piece.before + 1)
     records["place"] = piece.result.places[inside]
     return records
@@ -163,7 +163,7 @@ def drop_duplicates(pool: Pool, workers: Workers) -> None:
         return
     places, firsts = workers.repeated([pool.candidates.contents], [pool.left])
     why = Why("duplicates", SAME_CONTENT, "", "", pool.name)
-    pool.reject("duplicates", places, ((why, row) for row in pool.rows_at(firsts).tolist()))
+    pool.reject("duplicates", places, ((why, row) for row in pool.each_row(firsts)))
 
 
 def drop_near(pool: Pool, folder: Path, progress: Progress) -> list[str]:
@@ -184,7 +184,7 @@ def drop_near(pool: Pool, folder: Path, progress: Progress) -> list[str]:
     )
     dropped, kept = places[result.pairs].T
     why = Why("near", NEAR_DUPLICATE, "", "", pool.name)
-    pool.reject("near", dropped, ((why, row) for row in pool.rows_at(kept).tolist()))
+    pool.reject("near", dropped, ((why, row) for row in pool.each_row(kept)))
     skipped = f", {result.skipped:,} left out by the bound" if result.skipped else ""
     counts = (
         f"{result.candidates:,} candidates, {result.verified:,} verified, {len(result.pairs):,} rows dropped"
@@ -238,7 +238,7 @@ def drop_overlap(pools: Sequence[Pool], earlier: Sequence[Manifest], *, drop: bo
     Raises OverlapError, with the number of rows shared, when it is not to be dropped.
     """
     origins = OriginNumbers()
-    found = matches_with([_keys_left(pool, origins) for pool in pools], earlier, origins)
+    found = rows_held_earlier([_keys_left(pool, origins) for pool in pools], earlier, origins)
     shared = [(pool, match) for pool, matches in zip(pools, found, strict=True) for match in matches]
     if shared and not drop:
         pool, first = shared[0]
@@ -258,7 +258,8 @@ def drop_overlap(pools: Sequence[Pool], earlier: Sequence[Manifest], *, drop: bo
 
 def _keys_left(pool: Pool, origins: OriginNumbers) -> ComparedRows:
     """The rows that are left, by what they are compared with an earlier manifest's by."""
-    rows = [packed_rows(pool.record, pool.rows_at(places), origins) for places in pool.places()]
+    record = pool.record
+    rows = [packed_rows(record, pool.rows_at(places), origins) for places in pool.places()]
     contents = pool.candidates.contents
     return ComparedRows(
         np.concatenate([*rows, np.empty(0, np.uint64)]), contents if pool.left.all() else contents[pool.left]
@@ -312,9 +313,9 @@ def _draw(
 
 
 def _parts_of_draw(source: SourceRows, rows: Iterable[Numbers]) -> Iterator[tuple[int, KeyBytes, Numbers]]:
-    first = 0
+    record, first = source.record, 0
     for part in rows:
-        yield first, *locate_rows(source.record, part)
+        yield first, *locate_rows(record, part)
         first += len(part)
 
 

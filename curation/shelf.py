@@ -1,7 +1,4 @@
-"""Columns of rows that wait on the disk, so that memory holds only what rows are compared by.
-
-A shelf is a file without a name: whatever happens to the process, nothing of it is left.
-"""
+"""Columns of rows that wait on the disk, so that memory holds only what rows are compared by."""
 
 import errno
 import os
@@ -21,11 +18,16 @@ _BLOCK_ROWS = 1 << 16  # what is read at a time
 
 
 class Shelf:
-    """Records of one type in the order in which they came. A context manager: on leaving, they are gone."""
+    """Records of one type in the order in which they came, in a file of a folder.
+
+    A context manager: on leaving, they are gone. The file is open only while it is written or read.
+    """
 
     def __init__(self, folder: Path, kind: np.dtype[np.void]) -> None:
         self._kind, self._rows = kind, 0
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - it lives as long as the shelf
+        file, name = tempfile.mkstemp(".shelf", dir=folder)
+        os.close(file)
+        self.path = Path(name)
 
     def __enter__(self) -> Self:
         return self
@@ -33,36 +35,37 @@ class Shelf:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._file.close()
+        self.path.unlink(missing_ok=True)
 
     def __len__(self) -> int:
         return self._rows
 
     def append(self, records: Records) -> None:
         """Put records behind the others."""
-        self._file.write(np.ascontiguousarray(records).tobytes())
+        with self.path.open("ab") as file:
+            file.write(np.ascontiguousarray(records).tobytes())
         self._rows += len(records)
 
     def at(self, places: Places, *names: str) -> list[npt.NDArray[Any]]:
-        """The columns `names` of the records at places, in any order. Little more is held than what is given back."""
-        self._file.flush()
+        """The columns `names` of the records at places, in any order; those of few records at a time are read whole."""
         columns = [np.empty((len(places), *self._kind[name].shape), self._kind[name].base) for name in names]
         order = np.argsort(places, kind="stable") if (places[1:] < places[:-1]).any() else None
         ascending = places if order is None else places[order]
-        turns = np.flatnonzero(np.diff(ascending // _BLOCK_ROWS)) + 1
-        for begin, end in pairwise([0, *turns.tolist(), len(ascending)]):
-            if begin == end:
-                continue
-            first, last = int(ascending[begin]), int(ascending[end - 1])
-            records = self._read(first, last + 1)
-            into = slice(begin, end) if order is None else order[begin:end]
-            for name, column in zip(names, columns, strict=True):
-                column[into] = records[name][ascending[begin:end] - first]
+        starts = range(0, self._rows, _BLOCK_ROWS)
+        edges = np.searchsorted(ascending, np.array([*starts, self._rows])).tolist()
+        with self.path.open("rb") as file:
+            for start, (begin, end) in zip(starts, pairwise(edges), strict=True):
+                if begin == end:
+                    continue
+                records = self._read(file.fileno(), start, int(ascending[end - 1]) + 1)
+                into = slice(begin, end) if order is None else order[begin:end]
+                for name, column in zip(names, columns, strict=True):
+                    column[into] = records[name][ascending[begin:end] - start]
         return columns
 
-    def _read(self, begin: int, end: int) -> Records:
+    def _read(self, file: int, begin: int, end: int) -> Records:
         size = self._kind.itemsize
-        read = os.pread(self._file.fileno(), (end - begin) * size, begin * size)
+        read = os.pread(file, (end - begin) * size, begin * size)
         if len(read) < (end - begin) * size:
-            raise OSError(errno.EIO, "a temporary file is shorter than it was")
+            raise OSError(errno.EIO, "a temporary file is shorter than it was", str(self.path))
         return np.frombuffer(read, self._kind)

@@ -1,4 +1,4 @@
-"""Which keys two sets of rows share, for millions of rows in bounded memory."""
+"""Which keys two sets of rows share, for millions of rows in few bytes each."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -107,7 +107,7 @@ class ComparedRows(NamedTuple):
     contents: KeyBytes
 
 
-class Match(NamedTuple):
+class HeldRow(NamedTuple):
     """A row by its place, and the row of a manifest, by its id, that shares its key of a tier."""
 
     place: int
@@ -117,31 +117,32 @@ class Match(NamedTuple):
     row: int
 
 
-def matches_with(
+def rows_held_earlier(
     compared: Sequence[ComparedRows], earlier: Sequence[Manifest], origins: OriginNumbers
-) -> list[list[Match]]:
+) -> list[list[HeldRow]]:
     """For each set of rows those that earlier manifests hold, ascending by place, each once.
 
-    The match named is one of the row tier if there is any, else of the content tier; in a tier it is with the first
-    manifest that has one, and there with the first row. `origins` are those that `compared` were packed by. Memory: 26
-    bytes a row of one of the manifests at a time.
+    The row named is one of the row tier if there is any, else of the content tier; in a tier it is of the first
+    manifest that has one, and there the first row. `origins` are those that `compared` were packed by. Memory: 26 bytes
+    a row of one of the manifests at a time, and an object for each row that is held.
     """
-    found: list[dict[str, dict[int, Match]]] = [{ROW: {}, CONTENT: {}} for _ in compared]
+    found: list[dict[str, dict[int, HeldRow]]] = [{ROW: {}, CONTENT: {}} for _ in compared]
     for manifest in earlier:
         columns = key_columns(manifest, origins)
         for rows, tiers in zip(compared, found, strict=True):
-            for tier, matches in tiers.items():
-                if tier == ROW:
-                    places, theirs = first_matches(rows.rows, columns.row)
-                else:
-                    places, theirs = _same_content(rows.contents, manifest, columns)
-                names = names_of_rows(manifest, theirs.tolist())
-                for place, match in zip(places.tolist(), theirs.tolist(), strict=True):
-                    matches.setdefault(place, Match(place, tier, manifest.id, *names[match]))
-    return [[match for _, match in sorted((tiers[CONTENT] | tiers[ROW]).items())] for tiers in found]
+            pairs = {
+                ROW: _first_matches(rows.rows, columns.row),
+                CONTENT: _same_content(rows.contents, manifest, columns),
+            }
+            names = names_of_rows(manifest, np.concatenate([theirs for _, theirs in pairs.values()]).tolist())
+            for tier, (places, theirs) in pairs.items():
+                for place, row in zip(places.tolist(), theirs.tolist(), strict=True):
+                    tiers[tier].setdefault(place, HeldRow(place, tier, manifest.id, *names[row]))
+        del columns  # before the next manifest's come
+    return [[row for _, row in sorted((tiers[CONTENT] | tiers[ROW]).items())] for tiers in found]
 
 
-def first_matches(ours: Keys, theirs: Keys) -> tuple[Places, Places]:
+def _first_matches(ours: Keys, theirs: Keys) -> tuple[Places, Places]:
     """The places in the first of keys that the second has too, ascending, and of each its first place in the second."""
     shared = shared_keys(ours, theirs)
     left, right = _frame(ours[shared.first_places], 0, 1), _frame(theirs[shared.second_places], 0, 1)
@@ -152,11 +153,11 @@ def first_matches(ours: Keys, theirs: Keys) -> tuple[Places, Places]:
 
 
 def _same_content(contents: KeyBytes, manifest: Manifest, columns: KeyColumns) -> tuple[Places, Places]:
-    """As `first_matches`: by the halves of the keys first, then by the whole keys of those that share one."""
+    """As `_first_matches`: by the halves of the keys first, then by the whole keys of those that share one."""
     whole = contents.view(np.uint64).reshape(-1, 2)
     halves = shared_keys(whole[:, 1], columns.content)
     theirs = whole_keys(manifest, CONTENT, halves.second_places)
-    places, matches = first_matches(whole[halves.first_places], theirs)
+    places, matches = _first_matches(whole[halves.first_places], theirs)
     return halves.first_places[places], halves.second_places[matches]
 
 

@@ -6,6 +6,7 @@ millions of rows fits into memory.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -36,7 +37,7 @@ def row_keys(manifest: Manifest) -> pa.Table:
     Columns: source (string), row (u64), origin (32 bytes), row_in_file (u64), content and prompt (16 bytes each).
     """
     parts = [
-        key_table(
+        _key_table(
             block.column("source"),
             block.column("row"),
             *_located(manifest, block),
@@ -48,7 +49,7 @@ def row_keys(manifest: Manifest) -> pa.Table:
     return pa.concat_tables(parts) if parts else _NO_KEYS
 
 
-def key_table(
+def _key_table(
     source: Column, row: Column, origins: KeyBytes, within: Numbers, content: Column, prompt: Column
 ) -> pa.Table:
     """A table of row keys from its columns."""
@@ -71,7 +72,7 @@ def fixed_width_column(keys: KeyBytes) -> pa.FixedSizeBinaryArray:
     )
 
 
-_NO_KEYS = key_table(
+_NO_KEYS = _key_table(
     pa.array([], pa.string()),
     pa.array([], pa.uint64()),
     np.empty((0, ORIGIN_BYTES), np.uint8),
@@ -134,7 +135,10 @@ def key_columns(manifest: Manifest, origins: OriginNumbers) -> KeyColumns:
         here = slice(start, start + block.num_rows)
         columns.source[here] = source_numbers(manifest, block)
         for source, places, numbers in _by_source(manifest, block):
-            columns.row[start + places] = packed_rows(source, numbers, origins)
+            try:
+                columns.row[start + places] = packed_rows(source, numbers, origins)
+            except FormatError as error:
+                raise FormatError(f"manifest {manifest.id[:12]}, {error}") from error
         for tier in (CONTENT, PROMPT):
             getattr(columns, tier)[here] = _halves(block, tier)[:, 1]
         start = here.stop
@@ -181,9 +185,10 @@ def names_of_rows(manifest: Manifest, places: Iterable[int]) -> dict[int, tuple[
 def _blocks_with(manifest: Manifest, places: Places) -> Iterator[tuple[Places, pa.Table]]:
     """Each block that holds some of ascending places, with the numbers of those among `places`."""
     owners = places // BLOCK_ROWS
-    wanted = np.unique(owners).tolist()
-    for owner, block in zip(wanted, manifest.row_blocks(wanted), strict=True):
-        yield np.flatnonzero(owners == owner), block
+    wanted, begins = np.unique(owners, return_index=True)
+    edges = pairwise([*begins.tolist(), len(places)])
+    for (begin, end), block in zip(edges, manifest.row_blocks(wanted.tolist()), strict=True):
+        yield np.arange(begin, end), block
 
 
 def _halves(block: pa.Table, tier: str) -> NumberedKeys:

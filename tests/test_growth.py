@@ -54,7 +54,7 @@ def figures() -> dict[str, Any]:
 def measured(size: int) -> dict[str, Any]:
     kept = {name: [value * size] for name, value in FIGURES.items()} | {"others": [100e6]}
     flat = {name: [value * SIZES[0]] for name, value in FIGURES.items()} | {"others": [100e6]}
-    drawn = {**kept, "largest": [80e6 + 16 * size]}
+    drawn = {**kept, "largest": [80e6 + 9 * size]}
     return {
         "rows": size,
         "rounds": 1,

@@ -107,7 +107,7 @@ def _breaks(figures: Figures) -> str:
         ),
         (
             memory / _disjoint_row(figures),
-            "`overlap.matches_with`",
+            "`overlap.rows_held_earlier`",
             "memory for the rows of a manifest in `[disjoint]`",
         ),
         (
@@ -219,7 +219,8 @@ def _disk(figures: Figures, rows: int) -> float:
     taken = rows * last["taken"] / last["rows"]
     texts = REAL_BYTES * taken
     dataset = texts * last["dataset_bytes"] / (last["taken"] * last["text_bytes"])
-    return float(texts + dataset + taken * _per_taken(figures, "manifest_bytes"))
+    shelves = rows * kind_of(texts=True).itemsize
+    return float(texts + dataset + shelves + taken * _per_taken(figures, "manifest_bytes"))
 
 
 def _alone(figures: Figures) -> float:

@@ -30,8 +30,8 @@ FOOTER = 256 << 10
 """Bytes that are read to count the rows of a parquet file: its end, some times."""
 KEYS = KEY_BYTES + 1
 """Bytes of what the main process keeps of a candidate: its key, and whether it is left."""
-BUCKET = 64 << 20
-"""Bytes that finding duplicates takes beside the keys, of about a million of them at a time."""
+BUCKET, BUCKET_ROWS = 60, 1 << 20
+"""Bytes that finding duplicates takes of a row for a moment, and of about how many rows at a time."""
 
 _INTRODUCTION = """# How the cost grows
 
@@ -145,12 +145,13 @@ def promises(figures: Figures) -> list[tuple[str, str, bool]]:
     grown, rows = (
         _last_step(costs) for costs in (cost(figures, DRAW, "largest"), fact(figures, "drawn_from"))
     )
-    allowed = f"{KEYS}, a key and a mark, and once {size_text(BUCKET)} to find duplicates"
+    spare = BUCKET * max(0, BUCKET_ROWS - int(fact(figures, "drawn_from")[before]))
+    allowed = f"{KEYS}, a key and a mark, and once {size_text(spare)}, the rest of a bucket of duplicates"
     found.append(
         (
             f"`{DRAW}`: flat as the source grows, except the keys (16 bytes a row)",
             f"{grown / rows:,.0f} bytes for each of {rows:,.0f} more rows; allowed {allowed}",
-            grown <= KEYS * rows + BUCKET,
+            grown <= KEYS * rows + spare,
         )
     )
     grows = growth_of(figures, RANGE, "largest")

@@ -66,6 +66,15 @@ def test_repeated_rows_are_told_with_the_first_that_is_marked_among_them_in_buck
     assert list(zip(*(column.tolist() for column in found), strict=True)) == expected
 
 
+@pytest.mark.parametrize("count", [100, 200, 400])
+def test_any_number_of_buckets_finds_all(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("curation.duplicates._BUCKET_ROWS", 1)
+    keys = as_array([number.to_bytes(16, "little") for number in range(count)] * 2)
+    places, firsts = repeated([keys], [np.ones(len(keys), np.bool_)])
+    assert places.tolist() == list(range(count, 2 * count))
+    assert firsts.tolist() == list(range(count))
+
+
 def test_the_first_place_is_the_same_on_one_thread_and_on_many() -> None:
     for threads in ("1", "2", "7"):
         assert run_python("-c", PROBE, POLARS_MAX_THREADS=threads).strip() == "True"

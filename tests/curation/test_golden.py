@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from curation.build import build
 from curation.recipe_reader import read_recipe
 from manifests.manifest import Manifest
@@ -139,6 +141,15 @@ def build_golden(folder: Path) -> tuple[Manifest, Manifest]:
         (folder / name).write_text(recipe, encoding="utf-8")
         manifests.append(build(read_recipe(folder / name), store_at(folder / "store")).manifest)
     return manifests[0], manifests[1]
+
+
+def test_the_golden_mix_is_the_same_when_rows_are_looked_at_two_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for constant in ("pool._BLOCK_ROWS", "selection.HASHED_ROWS", "shelf._BLOCK_ROWS"):
+        monkeypatch.setattr(f"curation.{constant}", 2)
+    monkeypatch.setattr("curation.duplicates._BUCKET_ROWS", 1)
+    assert build_golden(tmp_path)[1].id == MIX_ID
 
 
 def test_the_golden_mix_has_the_rows_and_the_ledger_it_has_always_had(tmp_path: Path) -> None:

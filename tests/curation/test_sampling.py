@@ -1,6 +1,7 @@
 import random
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,17 +10,24 @@ from xxhash import xxh3_128_digest
 from curation.errors import TakeError
 from curation.recipe import Take
 from curation.sampling import (
+    Hashed,
     draw,
     merge_smallest,
     mixed_order,
     reservoir,
     shuffled,
-    smallest_hashes,
     smallest_of,
 )
 from tests.curation.helpers import message_of, plain_reservoir, plain_shuffle
 
 LARGEST_SEED = 2**63 - 1
+
+
+def smallest_hashes(origins: list[tuple[bytes, int]], wanted: int, seed: int) -> list[int]:
+    """A draw by hash of candidates that are all in one part."""
+    return merge_smallest([smallest_of(origins, wanted, seed)], wanted)
+
+
 ORIGIN = bytes(range(32))
 SEEDS = st.integers(0, LARGEST_SEED)
 
@@ -170,6 +178,17 @@ def test_the_smallest_hashes_of_parts_are_those_of_the_whole(
         parts.append(smallest_of(candidates[first : first + size], wanted, seed, first))
         first += size
     assert merge_smallest(parts, wanted) == smallest_hashes(candidates, wanted, seed)
+
+
+def test_of_hashes_that_are_half_equal_the_other_half_decides_in_whatever_part_they_are() -> None:
+    def part(*entries: tuple[int, int, int]) -> Hashed:
+        high, low, places = (np.array(column) for column in zip(*entries, strict=True))
+        return Hashed(high.astype(np.uint64), low.astype(np.uint64), places)
+
+    parts = [part((1, 5, 0), (7, 9, 1)), part((7, 3, 2), (8, 0, 3)), part((7, 3, 4), (7, 2, 5))]
+    assert merge_smallest(parts, 2) == [0, 5]
+    assert merge_smallest(parts[:2], 2) == [0, 2]
+    assert merge_smallest(parts, 4) == [0, 5, 2, 4]
 
 
 @pytest.mark.parametrize("kind", ["reservoir", "shuffle", "hash"])

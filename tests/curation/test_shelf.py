@@ -1,5 +1,6 @@
 """What waits on a shelf comes back as it was, and leaves nothing behind."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,21 @@ def test_columns_are_read_at_places_in_any_order_however_they_came(
             shelf.append(records(first, 1))
 
 
-def test_a_shelf_has_no_name_in_its_folder(tmp_path: Path) -> None:
+def test_a_shelf_is_gone_when_it_is_left(tmp_path: Path) -> None:
     with Shelf(tmp_path, KIND) as shelf:
         shelf.append(records(0, 10_000))
-        assert list(tmp_path.iterdir()) == []
+        assert list(tmp_path.iterdir()) == [shelf.path]
+        assert shelf.path not in open_files()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_shelf_that_lost_its_end_is_told(tmp_path: Path) -> None:
+    with Shelf(tmp_path, KIND) as shelf:
+        shelf.append(records(0, 10))
+        os.truncate(shelf.path, 10 * KIND.itemsize - 1)
+        with pytest.raises(OSError, match="shorter than it was"):
+            shelf.at(np.array([9]), "number")
+
+
+def open_files() -> list[Path]:
+    return [entry.resolve() for entry in Path("/proc/self/fd").iterdir()]

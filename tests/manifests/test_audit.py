@@ -19,7 +19,7 @@ from manifests.identity import FileRecord, SourceRecord
 from manifests.keys import Trace
 from manifests.manifest import Manifest
 from manifests.origins import locate_rows
-from manifests.overlap import ComparedRows, Match, first_pairs, matches_with, shared_keys
+from manifests.overlap import ComparedRows, HeldRow, first_pairs, rows_held_earlier, shared_keys
 from manifests.row_keys import CONTENT, ROW, OriginNumbers, fixed_width_bytes, key_columns, row_keys
 from manifests.tables import ROWS, empty_table, table_of
 from tests.manifests.helpers import build_manifest, held_manifest, parts_of, traces, write_jsonl
@@ -151,7 +151,7 @@ def test_a_match_is_by_row_before_content_and_names_the_first_manifest_and_its_f
     for place, row in enumerate(rows_of(candidates)):
         for tier, keys in held.items():
             if (key := TIER_KEYS[tier](candidates, row)) in keys:
-                expected.append(Match(place, tier, *keys[key]))
+                expected.append(HeldRow(place, tier, *keys[key]))
                 break
     assert matches_of(candidates, earlier) == expected
 
@@ -165,16 +165,16 @@ def test_half_a_key_in_common_is_no_match() -> None:
     keys = [bytes(16), bytes(8) + b"\1" * 8, b"\1" * 8 + bytes(8), b"\1" * 16]
     ours, theirs = of_one_file("x", "ab" * 32, keys), of_one_file("y", "cd" * 32, [keys[3], keys[1], keys[3]])
     assert matches_of(ours, [theirs]) == [
-        Match(1, CONTENT, theirs.id, "y", 2),
-        Match(3, CONTENT, theirs.id, "y", 1),
+        HeldRow(1, CONTENT, theirs.id, "y", 2),
+        HeldRow(3, CONTENT, theirs.id, "y", 1),
     ]
 
 
-def matches_of(candidates: Manifest, earlier: list[Manifest]) -> list[Match]:
+def matches_of(candidates: Manifest, earlier: list[Manifest]) -> list[HeldRow]:
     origins = OriginNumbers()
     rows = key_columns(candidates, origins).row
     contents = fixed_width_bytes(candidates.rows.column("content"))
-    (found,) = matches_with([ComparedRows(rows, contents)], earlier, origins)
+    (found,) = rows_held_earlier([ComparedRows(rows, contents)], earlier, origins)
     return found
 
 

@@ -12,6 +12,7 @@ from benchmarks.bench.files import ROLES, cot_rows, rows_built, write_recipe
 TITLE, UNIT = "Exact duplicates", "rows"
 OURS, STRIPPING = "curation build", "data-juicer"
 BETWEEN = "\x1f"  # as the rivals join texts
+_MEANT = {"same-content": "equal to another but for whitespace at the ends of a text"}
 
 
 def prepare(place: Place) -> Match:
@@ -104,7 +105,7 @@ def check(answers: Mapping[str, Answer], parquet: Path) -> Mapping[str, Verdict]
 
 
 def _told(more: Counter[str], fewer: int) -> str:
-    reasons = ", ".join(f"{count} {reason}" for reason, count in more.most_common())
+    reasons = ", ".join(f"{count} {_MEANT.get(reason, reason)}" for reason, count in more.most_common())
     kept = f"with {more.total()} that we reject ({reasons})" if more else ""
     dropped = f"{fewer} more dropped, equal to another but for spaces at the ends" if fewer else ""
     return "; ".join(filter(None, (kept, dropped)))
