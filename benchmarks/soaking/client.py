@@ -2,13 +2,14 @@
 
 import json
 import random
+import select
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from benchmarks.soaking.commands import BreachError, Commands
+from benchmarks.soaking.commands import SECONDS, BreachError, Commands
 from benchmarks.soaking.invariants import Watched
 from benchmarks.soaking.world import NEEDS
 from manifests.words import count
@@ -69,6 +70,9 @@ class Client:
             raise BreachError("the process that lives on has no pipes")
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
+        if not select.select([self._process.stdout], [], [], SECONDS)[0]:
+            self._process.kill()
+            raise BreachError(f"the process that lives on does not answer for {SECONDS} seconds")
         answer = self._process.stdout.readline()
         if not answer:
             raise BreachError(f"the process that lives on has ended ({self._process.wait()})")

@@ -100,8 +100,14 @@ class Commands:
         started = [self.start(*arguments, largest_file=largest_file) for arguments in commands]
         ended = []
         for process, arguments in zip(started, commands, strict=True):
-            out, said = process.communicate(timeout=SECONDS)
-            ended.append(Ended(" ".join(map(str, arguments)), process.returncode, out, said))
+            name = " ".join(map(str, arguments))
+            try:
+                out, said = process.communicate(timeout=SECONDS)
+            except subprocess.TimeoutExpired as error:
+                for one in started:
+                    one.kill()
+                raise BreachError(f"{name}: not done after {SECONDS} seconds") from error
+            ended.append(Ended(name, process.returncode, out, said))
         return ended
 
     def kill(self, seconds: float, *arguments: object) -> bool:
