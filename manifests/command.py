@@ -8,6 +8,7 @@ import argparse
 import importlib
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 INTERRUPTED, READER_LEFT = 130, 141  # as shells report SIGINT and SIGPIPE
 INTERRUPTION = "interrupted; the same command again goes on or starts over, nothing is half-written"
 StorePlace: TypeAlias = "Path | Upstream"
+_ONE_SLASH = re.compile(r"(s3a?|gs|gcs):/(?!/)", re.IGNORECASE)
 Handler = Callable[[argparse.Namespace], int]
 
 
@@ -73,6 +75,8 @@ def default_store(chosen: "StorePlace | None") -> "StorePlace":
 
 def store_place(text: str) -> "StorePlace":
     """The value of `--store`: a folder, or the mirror of an object store."""
+    if mistyped := _ONE_SLASH.match(text):
+        raise argparse.ArgumentTypeError(f"{text!r}: a URL has two slashes: {mistyped[1]}://BUCKET/PREFIX")
     if "://" not in text:
         return path(text)
     from manifests.mirror import Mirror  # so that `--help` and Ctrl-C don't wait for pyarrow
@@ -95,13 +99,15 @@ def print_result(result: Mapping[str, object], lines: Sequence[str], *, as_json:
 
 
 def path(text: str) -> Path:
-    """The value of a flag as a path; argparse turns the complaint into one line."""
+    """The value of a flag as a path of this machine, no URL; argparse turns the complaint into one line."""
     try:
         text.encode()
     except UnicodeEncodeError:
         raise argparse.ArgumentTypeError(f"{text!r} is not UTF-8; rename it") from None
     if not text:
         raise argparse.ArgumentTypeError("empty; give a path")
+    if "://" in text or _ONE_SLASH.match(text):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a path on this machine, found a URL")
     return Path(text)
 
 

@@ -11,8 +11,11 @@ The objects lie under the paths that the files of a store have (FORMAT.md, secti
   anybody, so whoever dies when, what is named is whole.
 * A name is put only where none is: of two publishers one gets the number, the other takes the next. A store that takes
   such a put twice is refused before any work.
-* An object with the bytes that it ought to have is left as it is. Any other is put anew by the next publisher of the
-  same id: what somebody who died left half is completed, what was damaged is repaired.
+* An object with our bytes is left as it is; so is a manifest that is what its receipt says, and a file of a dataset
+  with the note that it was put with: which file of which dataset it is, and its size. (Two publishers may write the
+  same rows in other bytes, and some stores tell no MD5.) Whoever puts something else there puts it without the note.
+  All others are put anew by the next publisher of the same id: what somebody who died left half is completed, what
+  was damaged is repaired.
 * Names are asked of the store every time, and ids are digests of what they stand for: the mirror saves ways, and
   nothing is believed because it lies there.
 
@@ -34,8 +37,8 @@ from manifests.json_object import HEX_64
 from manifests.lock import LOCK
 from manifests.manifest import FILES, MARKER, RECEIPT, Manifest, read_manifest
 from manifests.objects import Information, url_fault
-from manifests.prefix import Prefix, is_same
-from manifests.publish import publish_dataset, publish_manifest, publishing
+from manifests.prefix import Prefix, is_refused, is_same
+from manifests.publish import is_whole, publish_dataset, publish_manifest, publishing
 from manifests.reading.bounded import LARGEST_JSON
 from manifests.store import LONGEST_REFERENCE, NAME, VERSION, Store
 
@@ -54,7 +57,9 @@ class Mirror:
     def __init__(self, url: str, root: Path) -> None:
         self.url, self.root = url, root
         self._local = Store(root, behind=())
-        self._there = Prefix(url, f"what this machine has of the store: --store {root}")
+        self._there = Prefix(
+            url, f"--store {root} reads what this machine has of it; build nothing there, it would be lost"
+        )
         self._may_publish = False
 
     @classmethod
@@ -66,6 +71,8 @@ class Mirror:
             fault = f"a store needs conditional puts, which are known of {' and '.join(SCHEMES)} only"
         if not fault and any(mark in url for mark in "*?[#"):
             fault = "a store is one place; give its URL without *, ?, [ or #"
+        if not fault and not {"", ".", ".."}.isdisjoint(url.partition("://")[2].split("/")):
+            fault = "expected names between single slashes; give its URL without //, . and .. in the path"
         if fault:
             raise CommandError(f"store {url}: {fault}")
         caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -80,8 +87,13 @@ class Mirror:
             if name == MARKER and HEX_64.fullmatch(folder)
         )
 
-    def bring_names(self, name: str | None) -> None:
-        """Make the mirror's versions of a name (or of all names) those of the store."""
+    def bring_names(self, name: str | None) -> list[str]:
+        """Make the mirror's versions of a name (or of all names) those of the store.
+
+        Of all names, those that the store does not give out are passed over: a line for each, with the reason. Of one
+        name that is a StoreError.
+        """
+        refused = []
         listed = self._there.listing("refs" if name is None else f"refs/{name}")
         prefix = "" if name is None else f"{name}/"
         found = {
@@ -92,9 +104,19 @@ class Mirror:
         with publishing(self._local) as publisher:
             refs = publisher.folder("refs")
             for path, information in found.items():
-                if not is_same(information, refs / path):
+                if is_same(information, refs / path):
+                    continue
+                try:
+                    # Of nothing no range can be read.
+                    data = self._read_reference(path) if int(information["size"]) else b""
+                except StoreError as error:
+                    if name is not None or not is_refused(error):
+                        raise
+                    refused.append(str(error))
+                    (refs / path).unlink(missing_ok=True)
+                else:
                     folder = publisher.folder("refs", path.partition("/")[0])
-                    disk.replace_file(folder / path.partition("/")[2], self._read_reference(path))
+                    disk.replace_file(folder / path.partition("/")[2], data)
             here = [str(file.relative_to(refs)) for file in refs.glob(f"{name or '*'}/*")]
             if gone := [path for path in here if _is_version(path) and path not in found]:
                 # Another process of this machine may have put one since, and noted it here.
@@ -102,6 +124,7 @@ class Mirror:
                 for path in gone:
                     if path not in listed:
                         (refs / path).unlink(missing_ok=True)
+        return refused
 
     def bring_manifest(self, identifier: str) -> None:
         """Have a manifest in the mirror, if the store has it."""
@@ -142,18 +165,25 @@ class Mirror:
         return here or CARD_FILE in self._there.listing(f"datasets/{identifier}")
 
     def bring_dataset(self, manifest: Manifest) -> None:
-        """Have the dataset of a manifest in the mirror, if the store has it."""
-        if (self.root / "datasets" / manifest.id).is_dir():
-            return
-        place = f"datasets/{manifest.id}"
+        """Have the dataset of a manifest in the mirror, if the store has it.
+
+        One in the mirror that is damaged is fetched again; one with the bytes of the store's objects is not looked
+        into, whoever reads it does.
+        """
+        place, names = f"datasets/{manifest.id}", _dataset_files(manifest)
+        here = self.root / place
         listed = self._there.listing(place)
         if CARD_FILE not in listed:
+            return
+        if here.is_dir() and (
+            all(is_same(listed.get(name), here / name) for name in names) or is_whole(here, manifest)
+        ):
             return
         with publishing(self._local) as publisher, publisher.staging("datasets") as staging:
             folder = staging / manifest.id
             (folder / "data").mkdir(parents=True)
             with self._blamed(folder, place):
-                self._fetch(place, [*part_names(manifest.identity.rows), CARD_FILE], folder, listed)
+                self._fetch(place, names, folder, listed)
                 publish_dataset(self._local, folder, manifest)
 
     def prepare_to_publish(self) -> None:
@@ -174,7 +204,14 @@ class Mirror:
 
     def send_dataset(self, folder: Path, manifest: Manifest) -> None:
         """Put what the store lacks of a dataset that is whole in `folder`, the card last."""
-        self._send(folder, f"datasets/{manifest.id}", [*part_names(manifest.identity.rows), CARD_FILE])
+        place = f"datasets/{manifest.id}"
+        listed = self._there.listing(place)
+        for name in _dataset_files(manifest):
+            path, there = f"{place}/{name}", listed.get(name)
+            if is_same(there, folder / name):
+                continue
+            if there is None or self._there.note(path) != _note(path, int(there["size"])):
+                self._there.send(folder / name, path, _note(path, (folder / name).stat().st_size))
 
     def send_manifest(self, folder: Path) -> None:
         """Put what the store lacks of a manifest that is whole in `folder`. One that is whole there already stays."""
@@ -190,7 +227,9 @@ class Mirror:
                     read_manifest(self._fetched_manifest(folder.name, listed, staging))
                 ):
                     return
-        self._send(folder, place, FILES)
+        for name in FILES:
+            if not is_same(listed.get(name), folder / name):
+                self._there.send(folder / name, f"{place}/{name}")
 
     def claim(self, name: str, number: int, identifier: str) -> str:
         """Give a version of a name to an id unless it is taken; the id that it has now."""
@@ -221,13 +260,6 @@ class Mirror:
                 raise VerificationError(f"{self.url}/{place}/{name}: over {LARGEST_JSON:,} bytes; {_REPAIR}")
             self._there.bring(f"{place}/{name}", folder / name)
 
-    def _send(self, folder: Path, place: str, names: Sequence[str]) -> None:
-        """Put those files of a folder, in this order, that the store has not with the same bytes."""
-        listed = self._there.listing(place)
-        for name in names:
-            if not is_same(listed.get(name), folder / name):
-                self._there.send(folder / name, f"{place}/{name}")
-
     @contextmanager
     def _blamed(self, folder: Path, place: str) -> Iterator[None]:
         """What is wrong with files brought into a folder is wrong with the objects that they came from."""
@@ -239,6 +271,16 @@ class Mirror:
 
 
 _REPAIR = "the next build of the same recipe puts it right, of a dataset also 'curation regenerate'"
+
+
+def _dataset_files(manifest: Manifest) -> list[str]:
+    """The files of a dataset, the card last."""
+    return [*part_names(manifest.identity.rows), CARD_FILE]
+
+
+def _note(path: str, size: int) -> str:
+    """What is noted on a file of a dataset: its path in the store says which rows it holds."""
+    return f"{path} {size}"
 
 
 def _is_as_its_receipt_says(manifest: Manifest) -> bool:

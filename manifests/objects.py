@@ -6,6 +6,7 @@ taken from a URL or written anywhere. Nothing is cached: what is asked, the stor
 
 import errno
 import io
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,9 +27,11 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]*(::[a-z0-9+.-]+)*://")
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
 # Of a file in parts, s3fs holds as many parts at once, of 50 MiB each.
 _OPTIONS: Mapping[str, Mapping[str, object]] = MappingProxyType({"s3": {"max_concurrency": 2}})
+_VERSION_ASKED = "?versionId="  # s3fs cuts a name there
 # What tells one content of an object from another: S3, Google Cloud Storage, and what others call it.
 _VERSIONS = ("ETag", "generation", "etag", "content_md5", "mtime", "LastModified", "last_modified")
 _LONGEST_REASON = 200
+_BUSY = frozenset({409, 429, 503})  # HTTP: conflict, too many requests, unavailable
 _SMALL_READ, _AHEAD, _MOST_AHEAD = 1 << 16, 1 << 18, 2 << 20
 _ERRNOS: tuple[tuple[type[BaseException], int], ...] = (
     (PermissionError, errno.EACCES),
@@ -65,11 +68,24 @@ def url_fault(url: str) -> str:
 
 
 def filesystem(url: str) -> Any:
-    """Fsspec's file system for a URL, its listings forgotten."""
+    """Fsspec's file system for a URL, its listings forgotten. OSError for a key that it would take for another one."""
     scheme = url.partition("://")[0]
+    if _VERSION_ASKED in url:
+        reason = f"with {_VERSION_ASKED} in its name another object would be read; copy it to another name"
+        raise OSError(errno.EINVAL, reason, url)
+    if scheme in {"gs", "gcs"}:
+        _silence_gcsfs()
     found = fsspec.filesystem(scheme, **_OPTIONS.get(scheme, {}))
     found.invalidate_cache()
     return found
+
+
+def _silence_gcsfs() -> None:
+    """Keep gcsfs from logging the tracebacks of what it raises as well, unless somebody asked for its log."""
+    logger = logging.getLogger("gcsfs")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+        logger.propagate = False
 
 
 @contextmanager
@@ -88,14 +104,33 @@ def _as_os_error(error: Exception, url: str) -> OSError:
         return OSError(errno.ENXIO, _line(error), url)
     if isinstance(error, FileNotFoundError):
         return OSError(errno.ENOENT, "no such object", url)
+    if type(error).__name__ == "FileExpired":  # s3fs: another version than was opened
+        return OSError(errno.EBUSY, "it changed while it was being read", url)
+    if (isinstance(error, OSError) and error.errno == errno.EBUSY) or answer(error)[1] in _BUSY:
+        reason = f"the store asks to slow down, or to try again later: {_line(error)}"
+        return OSError(errno.EBUSY, reason, url)
     number = next((number for kind, number in _ERRNOS if isinstance(error, kind)), errno.EIO)
     if "Credentials" in type(error).__name__:
         return OSError(errno.EACCES, f"no credentials that can be used: {_line(error)}", url)
     if number == errno.EACCES:
         return OSError(number, f"access denied: {_line(error)}", url)
-    if isinstance(error, OSError) and error.errno == errno.EBUSY:  # s3fs: another version than was opened
-        return OSError(errno.EBUSY, "it changed while it was being read", url)
     return OSError(number, _line(error), url)
+
+
+def answer(error: BaseException | None) -> tuple[str, int]:
+    """The code and the HTTP status with which a store refused, from a backend's error or what caused it.
+
+    Empty and 0 where there was no answer, or it is not told.
+    """
+    while error is not None:
+        response = getattr(error, "response", None)  # botocore's
+        if isinstance(response, Mapping):
+            code = response.get("Error", {}).get("Code", "")
+            return str(code), int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        if isinstance(status := getattr(error, "code", None), int):  # gcsfs's
+            return "", status
+        error = error.__cause__
+    return "", 0
 
 
 def _is_missing_bucket(error: Exception) -> bool:

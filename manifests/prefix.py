@@ -1,5 +1,6 @@
 """The objects below a URL, as a store of manifests needs them: listed, brought, sent, and put only where none is."""
 
+import errno
 import hashlib
 from base64 import b64encode
 from collections.abc import Iterator
@@ -7,10 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from manifests.errors import StoreError
-from manifests.objects import Information, filesystem, told
+from manifests.objects import Information, answer, filesystem, told
 
 _TRIES = 5
 _PART_BYTES = 50 << 20  # of an object that is put in parts
+_PRECONDITION_FAILED = 412  # HTTP
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NOTE = "zerocost"  # the name of a note among an object's metadata
+_METADATA = {"s3": "Metadata", "gs": "metadata"}  # what the backends call it
 
 
 class Prefix:
@@ -36,14 +41,28 @@ class Prefix:
             return bytes(filesystem(url).cat_file(url, start=0, end=most))
 
     def bring(self, path: str, file: Path) -> None:
-        """Write an object into a file."""
+        """Write an object into a file. OSError with the file's name when this machine's disk is full."""
         with self._asking(path) as url:
-            filesystem(url).get_file(url, str(file))
+            try:
+                filesystem(url).get_file(url, str(file))
+            except OSError as error:
+                if error.errno in _FULL and error.filename is None:
+                    raise OSError(error.errno, error.strerror, str(file)) from error
+                raise
 
-    def send(self, file: Path, path: str) -> None:
-        """Put a file, in the place of whatever is there."""
+    def send(self, file: Path, path: str, note: str = "") -> None:
+        """Put a file, in the place of whatever is there; the note goes with the object, and with nothing after it."""
         with self._asking(path) as url:
-            filesystem(url).put_file(str(file), url, chunksize=_PART_BYTES)
+            noted = {_METADATA[url.partition("://")[0]]: {_NOTE: note}} if note else {}
+            filesystem(url).put_file(str(file), url, chunksize=_PART_BYTES, **noted)
+
+    def note(self, path: str) -> str:
+        """The note with which an object was put; empty, if it was put without."""
+        with self._asking(path) as url:
+            try:
+                return str(filesystem(url).getxattr(url, _NOTE) or "")
+            except KeyError:  # gcsfs
+                return ""
 
     def put_new(self, path: str, data: bytes) -> bool:
         """Put an object where none is. False, and nothing changed, if there is one."""
@@ -54,8 +73,11 @@ class Prefix:
                 except FileExistsError:
                     return False
                 except OSError as error:
+                    code, status = answer(error)
+                    if status == _PRECONDITION_FAILED:  # s3fs knows only those that name the condition
+                        return False
                     # Two at the same moment: S3 asks both to try again.
-                    if not left or "ConditionalRequestConflict" not in f"{error} {error.__cause__}":
+                    if not left or code != "ConditionalRequestConflict":
                         raise
                 else:
                     return True
@@ -74,6 +96,14 @@ class Prefix:
                 f"{url}: {error.strerror}; check address, network and credentials, and run the same command again "
                 f"({self._advice})"
             ) from error
+
+
+def is_refused(error: StoreError) -> bool:
+    """Whether a store answered, and gave no object; not: a lost connection, or a store that is busy or broken."""
+    cause = error.__cause__
+    if not isinstance(cause, OSError) or cause.errno == errno.EBUSY:
+        return False
+    return cause.errno in {errno.EACCES, errno.ENOENT} or answer(cause)[1] in range(400, 500)
 
 
 def is_same(information: Information | None, file: Path) -> bool:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from manifests import disk
 from manifests.dataset import card_is_ours, dataset_blocks, parquet_writer, read_dataset, total_rows
-from manifests.errors import FormatError, VerificationError
+from manifests.errors import FormatError, StoreError, VerificationError
 from manifests.identity import Identity
 from manifests.lock import shared
 from manifests.manifest import Manifest, read_manifest
@@ -103,6 +103,9 @@ def _write_table(path: Path, form: TableForm, table: pa.Table) -> None:
 def publish_dataset(store: Store, staged: Path, manifest: Manifest) -> Path:
     """Give a staged dataset its place. A whole one that is there already stays; a damaged one is replaced.
 
+    An object store is not read for that: of a dataset there stays what has our bytes, or was put as a part of it
+    (manifests/mirror.py).
+
     It is flushed to the disk, and the digest of every block read back from there, before it gets its place. Raises
     VerificationError for a dataset that is not the manifest's, StoreError when the store can't be written.
     """
@@ -174,16 +177,22 @@ def publish_name(store: Store, name: str, manifest_id: str) -> NamedVersion:
     """
     check_name(name)
     with publishing(store) as publisher:
-        folder = publisher.folder("refs", name)
+        folder, taken = publisher.folder("refs", name), 0
         while True:
             versions = store.versions(name)
             newest = versions[-1] if versions else NamedVersion(name, 0, "")
             number = newest.number if newest.id == manifest_id else newest.number + 1
+            if newest.number < taken:
+                raise StoreError(
+                    f"{store.where}/refs/{name}/{taken}: the store has it, and does not list it, so it can't be told "
+                    "which number is free; check address and rights, and run the same command again"
+                )
             path = folder / str(number)
             if store.upstream is not None:
                 if store.upstream.claim(name, number, manifest_id) == manifest_id:
                     disk.replace_file(path, f"{manifest_id}\n".encode())
                     return NamedVersion(name, number, manifest_id)
+                taken = number
                 continue
             if disk.write_once(path, f"{manifest_id}\n".encode()) or read_reference(path) == manifest_id:
                 return NamedVersion(name, number, manifest_id)

@@ -70,8 +70,8 @@ class Upstream(Protocol):
     def ids(self) -> frozenset[str]:
         """The ids of all manifests there."""
 
-    def bring_names(self, name: str | None) -> None:
-        """Make the mirror's versions of a name (or of all names) those of the store."""
+    def bring_names(self, name: str | None) -> list[str]:
+        """Make the mirror's versions of a name (or of all names) those of the store; what of all could not be read."""
 
     def bring_manifest(self, identifier: str) -> None:
         """Have a manifest in the mirror, if the store has it."""
@@ -153,9 +153,8 @@ class Store:
 
     def damaged_references(self) -> list[str]:
         """What is wrong with versions of names that can't be read, a line each."""
-        if self.upstream is not None:
-            self.upstream.bring_names(None)
-        return [
+        refused = [] if self.upstream is None else self.upstream.bring_names(None)
+        return refused + [
             damage
             for root in self.roots
             for folder in _entries(root / "refs", NAME)
