@@ -23,13 +23,6 @@ from werkzeug.serving import make_server
 from manifests import objects
 
 KEY = "A-KEY-OF-THE-TESTS"
-_REFUSED = (
-    '<?xml version="1.0" encoding="UTF-8"?><Error><Code>InvalidAccessKeyId</Code>'
-    "<Message>The AWS Access Key Id you provided does not exist in our records.</Message></Error>"
-)
-_DENIED = _REFUSED.replace("InvalidAccessKeyId", "AccessDenied").replace(
-    "The AWS Access Key Id you provided does not exist in our records.", "Access Denied"
-)
 _bucket_numbers = count(1)
 
 
@@ -61,6 +54,8 @@ class Gate:
     """The application in front of moto's. `before` and `after` see every request, and may raise CutError.
 
     `denied` are the methods that nobody may use, `ignores_conditions` makes a store that knows no conditional puts.
+    What `instead` says of a request (status and body) is answered in moto's place, if it says something; `rewrite`
+    changes the bodies of moto's answers.
     """
 
     inner: Any
@@ -69,7 +64,14 @@ class Gate:
     after: Watcher | None = None
     denied: frozenset[str] = frozenset()
     ignores_conditions: bool = False
+    instead: Callable[[Request], tuple[str, str] | None] | None = None
+    rewrite: Callable[[Request, bytes], bytes] | None = None
     _writing: threading.Lock = field(default_factory=threading.Lock)
+
+    def reset(self) -> None:
+        """Let everything through, and look at nothing."""
+        self.before = self.after = self.instead = self.rewrite = None
+        self.denied, self.ignores_conditions = frozenset(), False
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         request = Request(
@@ -79,10 +81,13 @@ class Gate:
             "HTTP_IF_NONE_MATCH" in environ,
         )
         self.requests.append(request)
+        if self.instead is not None and (answer := self.instead(request)) is not None:
+            return _answer(start_response, request, answer[1], answer[0])
         if f"Credential={KEY}/" not in environ.get("HTTP_AUTHORIZATION", ""):
-            return _answer(start_response, request, _REFUSED)
+            unknown = "The AWS Access Key Id you provided does not exist in our records."
+            return _answer(start_response, request, error_body("InvalidAccessKeyId", unknown))
         if request.method in self.denied:
-            return _answer(start_response, request, _DENIED)
+            return _answer(start_response, request, error_body("AccessDenied", "Access Denied"))
         if self.ignores_conditions:
             environ.pop("HTTP_IF_NONE_MATCH", None)
         try:
@@ -90,9 +95,9 @@ class Gate:
                 self.before(request)
             if request.method in {"PUT", "POST", "DELETE"}:
                 with self._writing:
-                    body = b"".join(self.inner(environ, start_response))
+                    body = self._inner_answer(request, environ, start_response)
             else:
-                body = b"".join(self.inner(environ, start_response))
+                body = self._inner_answer(request, environ, start_response)
             request.sent = 0 if request.method == "HEAD" else len(body)
             if self.after is not None:
                 self.after(request)
@@ -101,10 +106,28 @@ class Gate:
             raise ConnectionResetError from None
         return [body]
 
+    def _inner_answer(self, request: Request, environ: dict[str, Any], start_response: Any) -> bytes:
+        if self.rewrite is None or request.method == "HEAD":
+            return b"".join(self.inner(environ, start_response))
+        told: list[tuple[str, list[tuple[str, str]]]] = []
+        inner = self.inner(environ, lambda status, headers, *_: told.append((status, headers)))
+        body = self.rewrite(request, b"".join(inner))
+        status, headers = told[-1]
+        kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
+        start_response(status, [*kept, ("Content-Length", str(len(body)))])
+        return body
 
-def _answer(start_response: Any, request: Request, text: str) -> Iterable[bytes]:
+
+def error_body(code: str, message: str) -> str:
+    """What S3 answers with an error."""
+    return f'<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>{message}</Message></Error>'
+
+
+def _answer(
+    start_response: Any, request: Request, text: str, status: str = "403 Forbidden"
+) -> Iterable[bytes]:
     body = b"" if request.method == "HEAD" else text.encode()
-    start_response("403 Forbidden", [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
+    start_response(status, [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
     return [body]
 
 
@@ -212,13 +235,11 @@ def bucket(object_server: ObjectServer, monkeypatch: pytest.MonkeyPatch, tmp_pat
     for name, value in object_server.environment(XDG_CACHE_HOME=str(tmp_path / "cache")).items():
         monkeypatch.setenv(name, value)
     gate = object_server.gate
-    gate.before = gate.after = None
-    gate.denied, gate.ignores_conditions = frozenset(), False
+    gate.reset()
     name = f"bucket-{next(_bucket_numbers)}"
     objects.filesystem("s3://").mkdir(name)
     found = Bucket(object_server, f"s3://{name}")
     yield found
-    gate.before = gate.after = None
-    gate.denied, gate.ignores_conditions = frozenset(), False
+    gate.reset()
     if found.forgotten:
         found.forget()

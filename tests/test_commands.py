@@ -5,9 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+
+from curation.cli import main as curation
+from manifests.cli import main as manifests
+from training.cli import main as training
 
 COMMANDS = ("curation", "manifests", "training")
 
@@ -38,6 +43,50 @@ def test_a_store_from_the_environment_is_held_to_the_same(tmp_path: Path) -> Non
     done = run_in(tmp_path, "manifests", "list", ZEROCOST_STORE=os.fsdecode(b"st\xff"))
     assert done.returncode == 2
     assert "ZEROCOST_STORE" in done.stderr
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/run", "gs://bucket/run", "s3:/bucket/run"])
+@pytest.mark.parametrize(
+    ("main", "line"),
+    [
+        (curation, "regenerate mix --out URL"),
+        (curation, "pin demo-session1 --out URL"),
+        (curation, "demo-sources URL"),
+        (manifests, "export mix --format hub --out URL"),
+        (manifests, "audit mix mix --html URL"),
+        (manifests, "show mix --scores URL"),
+        (training, "plan mix --out URL"),
+        (training, "plan mix --cache URL"),
+        (training, "plan mix --base URL"),
+        (training, "plan mix --tokenizer URL"),
+        (training, "plan mix --config URL"),
+        (training, "run mix --out URL"),
+        (training, "run mix --out run --continue URL"),
+        (training, "run mix --out run --resume-from URL"),
+        (training, "score mix --adapter URL"),
+        (training, "score mix --out URL"),
+        (training, "export URL --format peft --out out"),
+        (training, "export run --format peft --out URL"),
+        (training, "sample URL --prompt x"),
+        (training, "report URL --out out"),
+        (training, "preflight mix --model tiny --cache URL"),
+        (training, "tokenizer mix --out URL"),
+    ],
+)
+def test_a_url_where_only_a_path_of_this_machine_can_be_is_refused_before_any_work(
+    main: Callable[[Sequence[str]], int],
+    line: str,
+    url: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(line.replace("URL", url).split()) == 2
+    error = capsys.readouterr().err
+    assert f"'{url}': expected a path on this machine, found a URL" in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -19,7 +19,7 @@ from tests.curation.helpers import (
     write_recipe,
     write_traces,
 )
-from tests.object_server import Bucket, Request, bucket, cut, object_server
+from tests.object_server import Bucket, Request, bucket, cut, error_body, object_server
 
 __all__ = ["bucket", "object_server"]
 
@@ -257,7 +257,38 @@ def test_without_the_extra_a_url_says_what_to_install(tmp_path: Path) -> None:
         "-c",
         "import sys; sys.modules['s3fs'] = None\n"
         "import curation.cli, manifests.cli\n"
+        "sys.stderr = sys.stdout\n"
         f"print(curation.cli.main(['build', {str(tmp_path / 'mix.toml')!r}, '--store', {str(tmp_path / 'store')!r}]))\n"
         "print(manifests.cli.main(['list', '--store', 's3://bucket/store']))",
     )
-    assert said.splitlines() == ["2", "2"]
+    told = "s3:// needs an extra: pip install 'tunix-zero-cost[s3]'"
+    assert said.splitlines() == [
+        f"curation: error: source one: s3://bucket/rows.jsonl: {told}",
+        "2",
+        f"manifests: error: store s3://bucket/store: {told}",
+        "2",
+    ]
+
+
+def test_a_key_that_would_be_read_as_a_version_of_another_object_is_refused(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    bucket.put("up/rows.jsonl", write_traces(tmp_path / "rows.jsonl", traces(3)).read_bytes())
+    # As a name, and not as a question for a version: the file system here would cut it.
+    name = "rows.jsonl?versionId=1.jsonl"
+    bucket.gate.rewrite = lambda _, body: body.replace(b"<Key>up/rows.jsonl<", f"<Key>up/{name}<".encode())
+    with pytest.raises(SourceError) as raised:
+        build_mix(tmp_path, source("one", f"{bucket.url}/up/*.jsonl"))
+    assert f"{bucket.url}/up/{name}: can't be read (with ?versionId= in its name another" in message_of(
+        raised
+    )
+
+
+def test_a_store_that_asks_to_slow_down_is_not_told_as_a_change(bucket: Bucket, tmp_path: Path) -> None:
+    url = bucket.put("rows.jsonl", b"")
+    busy = "503 Service Unavailable", error_body("ServiceUnavailable", "Come back later.")
+    bucket.gate.instead = lambda request: busy if request.method == "GET" else None
+    with pytest.raises(SourceError) as raised:
+        build_mix(tmp_path, source("one", url))
+    assert "the store asks to slow down, or to try again later: Come back later" in message_of(raised)
+    assert "changed" not in message_of(raised)

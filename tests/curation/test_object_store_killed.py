@@ -1,6 +1,7 @@
 """Publishers of a store in an object store that die at any moment, and two that publish at the same one."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -143,6 +144,25 @@ def test_a_published_name_is_never_changed(bucket: Bucket, tmp_path: Path) -> No
     puts = [asked for asked in requests if asked.method == "PUT"]
     assert all(asked.conditional for asked in puts)
     assert bucket.objects()["store/refs/mix/1"] == b"a" * 64 + b"\n"
+
+
+def test_a_claim_that_no_listing_shows_ends_a_publisher_and_does_not_hold_it(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    store = Store.open(Mirror(f"{bucket.url}/store", tmp_path / "mirror"))
+    publish_name(store, "mix", "a" * 64)
+    listings = 0
+
+    def show_nothing(_: Request, body: bytes) -> bytes:
+        nonlocal listings
+        listings += b"<ListBucketResult" in body
+        if listings > 20:
+            raise CutError
+        return re.sub(rb"<Contents>.*?</Contents>", b"", body, flags=re.DOTALL)
+
+    bucket.gate.rewrite = show_nothing
+    with pytest.raises(StoreError, match=r"store/refs/mix/1: the store has it, and does not list it"):
+        publish_name(store, "mix", "b" * 64)
 
 
 def test_a_garbled_name_ends_a_publisher_and_does_not_hold_it(bucket: Bucket, tmp_path: Path) -> None:
