@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from manifests.mirror import Mirror
+from manifests.objects import ObjectFile
 from manifests.prefix import Prefix
 from manifests.publish import publish_name
 from manifests.store import Store
@@ -100,7 +101,7 @@ def test_a_name_that_may_not_be_read_is_told_and_hides_no_other(team: Team) -> N
     team.bucket.put("team/store/refs/other/1", b"a" * 64 + b"\n")
     Mirror.of(team.store).bring_names(None)
     (mirror,) = team.mirrors("first")
-    (mirror / "refs/other/1").write_text("changed")
+    (mirror / "refs/other/1").write_text("b" * 64)  # of which nothing is to be shown
     hidden = "/refs/other/1"
     team.bucket.gate.instead = lambda request: DENIED if request.path.endswith(hidden) else None
     for machine in ("first", "second"):
@@ -108,6 +109,7 @@ def test_a_name_that_may_not_be_read_is_told_and_hides_no_other(team: Team) -> N
         done = team.manifests("list")
         assert (done.status, "mix:1" in done.out) == (0, True)
         assert f"{team.store}{hidden}: access denied" in done.err
+        assert "other" not in done.out
     assert "access denied" in complaint(team.manifests("show", "other"))
 
 
@@ -117,6 +119,16 @@ def test_a_store_that_is_busy_is_told_and_no_name_passed_over(team: Team) -> Non
     team.machine("second")
     team.bucket.gate.instead = lambda request: busy if request.path.endswith("/refs/mix/1") else None
     assert "the store asks to slow down" in complaint(team.manifests("list"))
+
+
+def test_an_object_replaced_between_two_reads_has_changed_and_no_store_is_busy(bucket: Bucket) -> None:
+    file = ObjectFile(bucket.put("rows.jsonl", b"a" * 100))
+    ranges = file.ranges()
+    assert ranges.read(10) == b"a" * 10
+    bucket.put("rows.jsonl", b"b" * 100)
+    with pytest.raises(OSError, match="it changed while it was being read") as raised:
+        ranges.read(10)
+    assert raised.value.filename == file.url
 
 
 @contextmanager

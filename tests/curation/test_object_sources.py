@@ -285,7 +285,7 @@ def test_a_key_that_would_be_read_as_a_version_of_another_object_is_refused(
 
 
 def test_a_store_that_asks_to_slow_down_is_not_told_as_a_change(bucket: Bucket, tmp_path: Path) -> None:
-    url = bucket.put("rows.jsonl", b"")
+    url = bucket.put("rows.jsonl", b"{}")
     busy = "503 Service Unavailable", error_body("ServiceUnavailable", "Come back later.")
     bucket.gate.instead = lambda request: busy if request.method == "GET" else None
     with pytest.raises(SourceError) as raised:
