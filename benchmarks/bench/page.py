@@ -43,8 +43,8 @@ def readme_part(results: Results) -> str:
             for row in others
         )
         lines.append(
-            f"| [{contest.title[:1].lower()}{contest.title[1:]}](benchmarks/RESULTS.md#{anchor(contest.title)}), {ours.units:,} "
-            f"{contest.unit} "
+            f"| [{contest.title[:1].lower()}{contest.title[1:]}](benchmarks/RESULTS.md#{anchor(contest.title)}), "
+            f"{ours.units:,} {contest.unit} "
             f"| {_seconds(median(ours.seconds))}, {max(ours.memory):,.0f} MiB | {ratios} |"
         )
     return "\n".join(lines)
