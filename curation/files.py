@@ -16,10 +16,21 @@ FORMATS = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".csv", ".t
 
 
 class SourceFile(NamedTuple):
-    """A file of a source: its path below the fixed part, as it stands in a manifest, and where it is here."""
+    """A file of a source: its path below the fixed part, as it stands in a manifest, and where it is here.
+
+    People are shown where it is as they said it. Another process may stand in another folder: it gets the whole path.
+    """
 
     path: str
     here: Location
+
+    @property
+    def everywhere(self) -> Location:
+        """Where it is, from whatever folder one looks."""
+        return self.here if isinstance(self.here, ObjectFile) else self.here.absolute()
+
+    def __reduce__(self) -> tuple[type["SourceFile"], tuple[str, Location]]:
+        return SourceFile, (self.path, self.everywhere)
 
 
 def split_glob(pattern: str) -> tuple[str, str]:

@@ -24,6 +24,7 @@ from curation.recipe import Language, Near, SourceRecipe, Tags
 from curation.spill import PLACE, Places, SpillWriter
 from curation.traces import Fault, RawRow, parse
 from manifests.keys import Trace, trace_keys
+from manifests.objects import Location, ObjectFile
 
 TOO_LONG = "too-long"
 EVALUATION_QUESTION = "evaluation-question"
@@ -31,6 +32,8 @@ KEY_BYTES = 16
 
 Numbers: TypeAlias = npt.NDArray[np.uint64]
 KeyBytes: TypeAlias = npt.NDArray[np.uint8]
+Seen: TypeAlias = tuple[int, int]
+"""Size and time of modification (in ns) of a file."""
 Verdict: TypeAlias = tuple[str, str, str]
 """Stage, reason and detail of a row that is dropped."""
 
@@ -91,7 +94,8 @@ class Part:
 class Found:
     """How many rows a part has, what was noticed, and what ended it early, if anything did.
 
-    `broken` says what is wrong with the row after the last; `wrong_end` that the part does not end with a row.
+    `broken` says what is wrong with the row after the last; `wrong_end` that the part does not end with a row. `seen` is
+    what the file was to whoever read the part, if it is one of a file system.
     """
 
     rows: int = 0
@@ -99,6 +103,7 @@ class Found:
     broken: str = ""
     unreadable: OSError | None = None
     wrong_end: bool = False
+    seen: Seen | None = None
 
 
 @dataclass(slots=True)
@@ -201,6 +206,7 @@ def scan_chosen(job: Job, chosen: Chosen) -> Scanned:
     rows = format_of(chosen.file).rows_at(chosen.file, job.layout, chosen.head, chosen.places.tolist())
     numbered = zip(chosen.numbers.tolist(), zip(chosen.places.tolist(), rows, strict=False), strict=False)
     try:
+        found.seen = seen_at(chosen.file.here)
         for batch in _batches(numbered):
             found.rows += len(batch)
             _judge(job, batch, keys, found.rejects)
@@ -212,6 +218,14 @@ def scan_chosen(job: Job, chosen: Chosen) -> Scanned:
         found.broken = found.broken or "the file ends before it"
     found.keys = keys.arrays()
     return found
+
+
+def seen_at(here: Location) -> Seen | None:
+    """What a file is to this process. OSError when it can't be asked. An object is the same wherever it is read."""
+    if isinstance(here, ObjectFile):
+        return None
+    status = here.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def raw_text(raw: RawRow) -> str:
@@ -229,6 +243,7 @@ def _each_batch(
     batch: list[tuple[int, PlacedRow]] = []
     size = 0
     try:
+        found.seen = seen_at(part.file.here)
         for placed in rows:
             batch.append((found.rows, placed))
             found.rows += 1

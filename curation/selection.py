@@ -109,6 +109,7 @@ def _select_raw(
     chosen = chunks_of(source, numbers[ascending], places[ascending])
     candidates = Candidates(job, folder, stack)
     for part, result in workers.ordered(scan_chosen, job, chosen):
+        source.check_same(part.file, result.seen)
         if result.broken or result.unreadable:
             raise SourceError(
                 f"source {recipe.name}: {part.file.here}: it changed while it was being read; build again"

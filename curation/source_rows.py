@@ -7,6 +7,7 @@ behind it not opened.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -20,7 +21,7 @@ from curation.hub.transport import HubHttp
 from curation.progress import Progress
 from curation.readers import broken, check_found, cut, read_head, unreadable
 from curation.recipe import SourceRecipe
-from curation.scan import Found, Job, Part, index
+from curation.scan import Found, Job, Part, Seen, index, seen_at
 from curation.workers.base import Workers
 from manifests.disk import sha256_file
 from manifests.identity import FileRecord, SourceRecord
@@ -69,13 +70,22 @@ def read_parts(
             yield part, result
 
 
+@dataclass(frozen=True, slots=True)
+class _Digested:
+    """Size and SHA-256 of a file, and what it was to whoever read it."""
+
+    size: int
+    sha256: str
+    seen: Seen | None = None
+
+
 @dataclass(slots=True)
 class _OpenFile:
     """A file whose parts are coming in."""
 
     file: SourceFile
     first_row: int
-    digest: Future[tuple[int, str]]
+    digest: Future[_Digested]
     rows: int = 0
     notes: Notes = field(default_factory=Notes)
 
@@ -222,6 +232,7 @@ class SourceRows:
         parts = self._text_parts(here, read_head(here, job.layout))
         for part, result in read_parts(workers, index, replace(job, language=None, spill=None), parts):
             progress.step(result.rows, part.size)
+            self.check_same(here, result.seen)
             held += result.rows
             if held >= enough:
                 break
@@ -233,6 +244,7 @@ class SourceRows:
             yield Part(file, head, span, span.end - span.begin)
 
     def _piece(self, now: _OpenFile, part: Part, result: Result) -> Piece[Result]:
+        self.check_same(now.file, result.seen)
         first, last = self.recipe.rows or (1, None)
         in_file = now.rows if part.before is None else part.before
         before = now.first_row - 1 + in_file
@@ -257,14 +269,17 @@ class SourceRows:
         if self.recipe.rows is None:  # how much is read beyond a range depends on where files are cut
             check_found(now.file, job.layout, now.notes)
         try:
-            size, sha256 = now.digest.result()
+            digested = now.digest.result()
         except OSError as error:
             raise self._unreadable(now.file, error) from error
         self.check_unchanged(now.file)
+        self.check_same(now.file, digested.seen)
         if self.recipe.rows and self._row < self.recipe.rows[0]:
             self._before.append((now.file.path, 0))  # an empty file: the range begins with the next
         else:
-            self._spans.append(FileRecord(now.file.path, size, sha256, now.first_row, self._row))
+            self._spans.append(
+                FileRecord(now.file.path, digested.size, digested.sha256, now.first_row, self._row)
+            )
 
     def _here(self, place: int) -> SourceFile:
         """A file that is on this machine; a Hub file is fetched if it is not."""
@@ -282,6 +297,16 @@ class SourceRows:
                     f"source {self.recipe.name}: {file.here}: it changed while it was being read; build again"
                 )
 
+    def check_same(self, file: SourceFile, seen: Seen | None) -> None:
+        """Raise SourceError if a worker saw another file than the one that this process sees there."""
+        if seen is None or seen == self._stamps[file.here][1:]:
+            return
+        self.check_unchanged(file)  # or it changed, for everybody
+        raise SourceError(
+            f"source {self.recipe.name}: {file.here}: the file that a worker sees is another one "
+            f"(expected {_told(seen_at(file.here))}, found {_told(seen)}); all nodes must see the same files"
+        )
+
     def _stamp(self, file: SourceFile) -> None:
         self._stamps.setdefault(file.here, self._stamp_now(file))
 
@@ -291,12 +316,12 @@ class SourceRows:
         except OSError as error:
             raise self._unreadable(file, error) from error
 
-    def _digest(self, file: SourceFile, workers: Workers) -> Future[tuple[int, str]]:
+    def _digest(self, file: SourceFile, workers: Workers) -> Future[_Digested]:
         if fetched := self._fetched.get(file.path):  # taken when it was fetched
-            known: Future[tuple[int, str]] = Future()
-            known.set_result((fetched.size, fetched.sha256))
+            known: Future[_Digested] = Future()
+            known.set_result(_Digested(fetched.size, fetched.sha256))
             return known
-        return workers.beside(sha256_file, file.here)
+        return workers.beside(_digested, file.everywhere)
 
     def _size(self, file: SourceFile) -> int:
         try:
@@ -349,6 +374,18 @@ def _row_groups(file: SourceFile, head: Head, first: int, last: int | None, size
         row += rows
     if begin_row == row:
         yield Part(file, head, Span(begin, begin), 0, row)
+
+
+def _digested(here: Location) -> _Digested:
+    seen = seen_at(here)
+    return _Digested(*sha256_file(here), seen)
+
+
+def _told(seen: Seen | None) -> str:
+    if seen is None:
+        return "an object"
+    seconds, rest = divmod(seen[1], 10**9)
+    return f"{seen[0]:,} bytes of {datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{rest:09}"
 
 
 def _stamp(here: Location) -> tuple[object, ...]:
