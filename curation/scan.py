@@ -94,8 +94,8 @@ class Part:
 class Found:
     """How many rows a part has, what was noticed, and what ended it early, if anything did.
 
-    `broken` says what is wrong with the row after the last; `wrong_end` that the part does not end with a row. `seen` is
-    what the file was to whoever read the part, if it is one of a file system.
+    `broken` says what is wrong with the row after the last; `wrong_end` that the part does not end with a row;
+    `seen` what the file was to whoever read the part, if it is one of a file system.
     """
 
     rows: int = 0

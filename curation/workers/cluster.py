@@ -1,8 +1,8 @@
 """Workers of a Ray cluster: tasks go to its nodes, results come back, and what dies with a worker is done again.
 
 The functions are those of the local workers; nothing of a result depends on where it was computed. What nodes need:
-the same version of this package and of Python, and to see the sources (a file system that all of them share, or an
-object store). What a task puts aside comes back with its result and is put aside here: the folder of a build is seen by
+the same package, Python and libraries, and to see the sources (a file system that all of them share, or an object
+store). What a task puts aside comes back with its result and is put aside here: the folder of a build is seen by
 nobody else.
 """
 
@@ -15,11 +15,9 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack, redirect_stdout, suppress
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
-from platform import python_version
 from typing import Any, Self
 
 import numpy as np
@@ -28,6 +26,7 @@ from curation.duplicates import Marks, Places, buckets_of, repeated_in
 from curation.errors import WorkerError
 from curation.spill import put_aside_again, texts_of_this_process
 from curation.workers.base import Aside, Cluster, Common, PutsAside, Result, Task
+from curation.workers.nodes import difference, installed
 from manifests.origins import KeyBytes
 
 # Nobody is told that Ray is used. It reads this when it is imported.
@@ -35,6 +34,9 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 import ray
 from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from curation.workers.ray_errors import losses_told, lost, not_connected, termination_kept
 
 _PENDING = 2  # tasks under way or waiting for each core of the cluster
 _TIMES = 5  # that a task is tried again after its worker died
@@ -46,7 +48,8 @@ _STORE_BYTES = 512 << 20  # of memory for results, of a cluster that is started 
 class RayWorkers:
     """The cores of a Ray cluster. A context manager; see `curation.workers.base.Workers`.
 
-    Raises WorkerError when there is no such cluster, or its nodes have another version of this package.
+    Raises WorkerError when there is no such cluster, its nodes have something else installed than is here, or this
+    process is connected to a cluster already.
     """
 
     shares_files = False
@@ -54,14 +57,21 @@ class RayWorkers:
     def __init__(self, cluster: Cluster) -> None:
         self._address, self._count = cluster.address or os.environ.get("RAY_ADDRESS"), cluster.cores
         self._cores = 1
+        self._limited = False  # whether the cluster has more cores than may be used
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         # Ray tells of lost workers on the standard output, which is for results.
         with self._stack:
             self._stack.enter_context(redirect_stdout(sys.stderr))
-            self._stack.callback(ray.shutdown)
-            self._connect()
+            if ray.is_initialized():  # type: ignore[no-untyped-call]
+                raise WorkerError(
+                    "--engine ray: this process is connected to a Ray cluster already, and a build connects by itself; "
+                    "call ray.shutdown() before it, or build in a process of its own"
+                )
+            self._stack.callback(ray.shutdown)  # also of what was begun and interrupted
+            with termination_kept():
+                self._connect()
             self._check_versions()
             self._stack = self._stack.pop_all()
         return self
@@ -87,8 +97,9 @@ class RayWorkers:
 
     def beside(self, function: Callable[[Task], Result], argument: Task) -> Future[Result]:
         """See `base.Workers`."""
-        shared = ray.put((_called, function))
-        answered: Future[tuple[bool, Any]] = _answer.remote([shared], argument).future()
+        with losses_told():
+            shared = ray.put((_called, function))
+            answered: Future[tuple[bool, Any]] = _answer.remote([shared], argument).future()
         told: Future[Result] = Future()
         answered.add_done_callback(lambda answer: _tell(told, answer))
         return told
@@ -96,11 +107,15 @@ class RayWorkers:
     def repeated(self, keys: Sequence[KeyBytes], among: Sequence[Marks]) -> tuple[Places, Places]:
         """See `base.Workers`: a shuffle. Parts are cut into buckets by key, each bucket is searched by one task."""
         cut = _buckets.options(num_returns=self._cores)
-        parts = [cut.remote(*part, self._cores) for part in _marked(keys, among)]
-        if not parts:
-            return np.empty(0, np.int64), np.empty(0, np.int64)
-        columns = zip(*parts, strict=True) if self._cores > 1 else [parts]
-        found = self._results([_repeated.remote(*column) for column in columns])
+        with losses_told():
+            parts: list[list[Any]] = []
+            for part in _marked(keys, among):
+                self._make_room([buckets[0] for buckets in parts])
+                buckets = cut.remote(*part, self._cores)
+                parts.append(buckets if self._cores > 1 else [buckets])
+            if not parts:
+                return np.empty(0, np.int64), np.empty(0, np.int64)
+            found = self._results([_repeated.remote(*column) for column in zip(*parts, strict=True)])
         places, firsts = (np.concatenate(column) for column in zip(*found, strict=True))
         order = np.argsort(places)
         return places[order], firsts[order]
@@ -121,21 +136,23 @@ class RayWorkers:
                     logging_level=logging.ERROR,
                 )
         except (ConnectionError, OSError, RuntimeError, ValueError, RayError) as error:
-            raise WorkerError(
-                f"--engine ray: no cluster at {self._address or 'this machine'} ({_first_line(error)}); start one with "
-                "`ray start --head`, name it with --address, and where it asks for a token set RAY_AUTH_MODE=token"
-            ) from error
-        cores = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
+            raise not_connected(self._address, error) from error
+        with losses_told():
+            cores = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
         self._cores = min(cores, self._count or cores)
+        self._limited = self._cores < cores
 
     def _each(
         self, remote: Any, function: Callable[..., Any], common: object, tasks: Iterable[Task]
     ) -> Iterator[tuple[Task, Any]]:
-        shared = ray.put((function, common))
+        with losses_told():
+            shared = ray.put((function, common))
         pending: deque[tuple[Task, Any]] = deque()
         try:
             for task in tasks:
-                pending.append((task, remote.remote([shared], task)))
+                with losses_told():
+                    self._make_room([answer for _, answer in pending])
+                    pending.append((task, remote.remote([shared], task)))
                 if len(pending) >= _PENDING * self._cores:
                     done, answer = pending.popleft()
                     yield done, self._result(answer)
@@ -143,8 +160,14 @@ class RayWorkers:
                 done, answer = pending.popleft()
                 yield done, self._result(answer)
         finally:
-            for _, answer in pending:
-                ray.cancel(answer)
+            with suppress(RayError, ConnectionError):  # what is gone need not be told to stop
+                for _, answer in pending:
+                    ray.cancel(answer)
+
+    def _make_room(self, under_way: list[Any]) -> None:
+        """Wait until one more task is not one too many, where less than the whole cluster is to be used."""
+        if self._limited and len(under_way) >= self._cores:
+            ray.wait(under_way, num_returns=len(under_way) - self._cores + 1)
 
     def _result(self, answer: Any) -> Any:
         [(worked, result)] = self._results([answer])
@@ -153,19 +176,33 @@ class RayWorkers:
         return result
 
     def _results(self, answers: list[Any]) -> list[Any]:
-        try:
+        with losses_told():
             results: list[Any] = ray.get(answers)
-        except RayError as error:
-            raise _lost(error) from error
         return results
 
+    def _on_every_node(self, function: Callable[[None, None], Result]) -> Iterator[tuple[str, Result]]:
+        """What a function says on each node that works, with the node's address and the beginning of its id."""
+        with losses_told():
+            shared = ray.put((function, None))
+            nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]  # type: ignore[no-untyped-call]
+            answers = [
+                _answer.options(
+                    num_cpus=0,  # it need not wait for what others do there
+                    scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False),
+                ).remote([shared], None)
+                for node in nodes
+            ]
+        for node, answer in zip(nodes, answers, strict=True):
+            yield f"{node['NodeManagerAddress']} ({node['NodeID'][:8]})", self._result(answer)
+
     def _check_versions(self) -> None:
-        ours = _versions(None, None)
-        theirs = self._result(_answer.remote([ray.put((_versions, None))], None))
-        if theirs != ours:
-            raise WorkerError(
-                f"--engine ray: the cluster has {theirs}, this is {ours}; install the same on its nodes"
-            )
+        """Raise WorkerError unless every node has what this machine has."""
+        ours = installed()
+        for node, theirs in self._on_every_node(_installed):
+            if theirs != ours:
+                raise WorkerError(
+                    f"--engine ray: node {node} has {difference(ours, theirs)}; install the same package on every node"
+                )
 
 
 def _marked(keys: Sequence[KeyBytes], among: Sequence[Marks]) -> Iterator[tuple[KeyBytes, Places]]:
@@ -185,17 +222,10 @@ def _knock(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), _SECONDS_TO_CONNECT).close()
 
 
-def _lost(error: BaseException) -> WorkerError:
-    return WorkerError(
-        f"--engine ray: a worker of the cluster was lost, and its work could not be done again "
-        f"({_first_line(error)}); look at its logs and its memory, and run the same command again"
-    )
-
-
 def _tell(told: "Future[Any]", answer: "Future[tuple[bool, Any]]") -> None:
     """Hand on what a worker answered."""
     if (error := answer.exception()) is not None:
-        told.set_exception(_lost(error))
+        told.set_exception(lost(error))
         return
     worked, result = answer.result()
     if worked:
@@ -249,9 +279,5 @@ def _called(function: Callable[[Any], Any], argument: object) -> object:
     return function(argument)
 
 
-def _versions(_common: None, _task: None) -> str:
-    return f"tunix-zero-cost {version('tunix-zero-cost')} on Python {python_version()}"
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _installed(_common: None, _task: None) -> dict[str, str]:
+    return installed()
