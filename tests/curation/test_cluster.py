@@ -2,13 +2,6 @@
 
 import json
 import os
-import signal
-import socket
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,115 +10,28 @@ import numpy as np
 import pytest
 
 from curation.duplicates import repeated
-from curation.errors import SourceError, WorkerError
+from curation.errors import SourceError
 from curation.spill import SpillReader
-from curation.workers.base import Cluster
 from manifests.keys import Trace
-from tests.curation.helpers import (
-    ROOT,
-    build_mix,
-    message_of,
-    source,
-    traces,
-    write_recipe,
-    write_traces,
-)
+from tests.curation.clusters import built, killing, run
+from tests.curation.helpers import build_mix, source, traces, write_recipe, write_traces
 from tests.curation.test_golden import MIX_ID, build_golden
 from tests.curation.test_workers import children_of, is_gone, until
-from tests.curation.working import Aside, die, double, put_aside, refuse
+from tests.curation.working import Aside, crowd, double, put_aside, refuse
 
 if TYPE_CHECKING:
     from curation.workers.cluster import RayWorkers
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.usefixtures("token"),
     pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed (extra ray)"),
 ]
 
-# A cluster of two nodes, as they would be two machines: each has a scheduler and worker processes of its own.
-NODES = """
-import sys
-from ray.cluster_utils import Cluster
-head = {"num_cpus": 2, "include_dashboard": False, "ray_client_server_port": int(sys.argv[1])}
-cluster = Cluster(initialize_head=True, head_node_args=head)
-cluster.add_node(num_cpus=2)
-print(cluster.address, flush=True)
-sys.stdin.read()
-cluster.shutdown()
-"""
 PASSAGE = (
     "Take the number of apples in the basket, add the apples that the neighbour brought in the morning, and "
     "write down what you find before you go on with the pears; then count the plums that lie beside them. "
 )
-
-
-# Clusters of Ray ask for a token; without one of ours it would be written into the user's folder.
-TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def token() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("RAY_ADDRESS", raising=False)
-        for name, value in TOKEN.items():
-            patch.setenv(name, value)
-        yield
-
-
-@pytest.fixture(scope="module")
-def client_port() -> int:
-    """A port that nobody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
-
-
-@pytest.fixture(scope="module")
-def cluster(client_port: int) -> Iterator[tuple[str, int]]:
-    """The address of a cluster, and the process that everything of it hangs on."""
-    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        [sys.executable, "-c", NODES, str(client_port)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=environment,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    address = next(line for line in process.stdout if line[0].isdigit()).strip()
-    yield address, process.pid
-    process.stdin.close()
-    process.wait(60)
-    process.stdout.close()
-
-
-@pytest.fixture(scope="module")
-def workers(cluster: tuple[str, int]) -> "Iterator[RayWorkers]":
-    from curation.workers.cluster import RayWorkers  # noqa: PLC0415 - Ray reads the environment when it is imported
-
-    with RayWorkers(Cluster(cluster[0], 2)) as found:
-        yield found
-
-
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """A command of curation, in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "curation", *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def built(*arguments: str | Path) -> str:
-    done = run("build", *arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("{"), done.stdout
-    identifier: str = json.loads(done.stdout)["id"]
-    return identifier
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
@@ -146,6 +52,21 @@ def test_a_cluster_can_be_reached_by_its_client_port(
     address = f"ray://{cluster[0].partition(':')[0]}:{client_port}"
     flags = ("--engine", "ray", "--address", address)
     assert built(tmp_path / "golden.toml", "--store", tmp_path / "store", *flags) == MIX_ID
+
+
+def test_a_recipe_that_is_named_from_where_one_stands_is_built_where_nodes_stand_elsewhere(
+    tmp_path: Path, cluster: tuple[str, int]
+) -> None:
+    write_traces(tmp_path / "mixes" / "one.jsonl", traces(40))
+    write_traces(tmp_path / "mixes" / "data" / "two.parquet", traces(40, first=100))
+    entries = (
+        source("one", take={"reservoir": 20}),
+        source("two", "data/*", draw="raw", take={"shuffle": 20}),
+    )
+    write_recipe(tmp_path / "mixes" / "mix.toml", *entries)
+    flags = ("--engine", "ray", "--address", cluster[0])
+    one = built("mixes/mix.toml", "--store", "one", folder=tmp_path)
+    assert built("mixes/mix.toml", "--store", "many", *flags, folder=tmp_path) == one
 
 
 def test_sketches_near_duplicates_and_whole_sources_are_the_same_too(
@@ -181,20 +102,6 @@ def test_a_dataset_is_regenerated_on_a_cluster(tmp_path: Path, cluster: tuple[st
     assert json.loads(done.stdout)["rows"] == 20
 
 
-def ray_workers(process: int) -> list[int]:
-    """The worker processes below a process that are at work on our tasks."""
-    found = []
-    for child in children_of(process):
-        found += ray_workers(child)
-        try:
-            name = Path(f"/proc/{child}/cmdline").read_bytes()
-        except OSError:
-            continue
-        if name.startswith(b"ray::_answer"):
-            found.append(child)
-    return found
-
-
 def test_workers_killed_in_the_middle_change_nothing(tmp_path: Path, cluster: tuple[str, int]) -> None:
     for part in range(24):
         rows = [
@@ -205,22 +112,8 @@ def test_workers_killed_in_the_middle_change_nothing(tmp_path: Path, cluster: tu
     entry = source("many", "many/*.jsonl", language={"is": "en", "windows": 4}, take={"hash": 5000})
     recipe = write_recipe(tmp_path / "mix.toml", entry)
     one = built(recipe, "--store", tmp_path / "one")
-    killed: set[int] = set()
-    over = threading.Event()
-
-    def kill() -> None:
-        while not over.wait(0.3) and len(killed) < 4:
-            for worker in ray_workers(cluster[1])[:1]:
-                os.kill(worker, signal.SIGKILL)
-                killed.add(worker)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
+    with killing(cluster[1], 4, 0.3) as killed:
         many = built(recipe, "--store", tmp_path / "many-store", "--engine", "ray", "--address", cluster[0])
-    finally:
-        over.set()
-        killer.join()
     assert len(killed) >= 2
     assert many == one
     assert list((tmp_path / "many-store").rglob(".staging-*")) == []
@@ -231,15 +124,18 @@ def test_results_come_in_the_order_of_the_tasks(workers: "RayWorkers") -> None:
     assert found == [(task, 2 * task + 100) for task in range(20)]
 
 
+def test_no_more_tasks_are_under_way_than_workers_are_asked_for(
+    workers: "RayWorkers", tmp_path: Path
+) -> None:
+    """The cluster has four cores, two of them may be used."""
+    list(workers.ordered(double, 0, range(40)))  # by now there are processes
+    found = [count for _, count in workers.ordered(crowd, tmp_path, range(12))]
+    assert max(found) == 2
+
+
 def test_what_a_task_raises_is_raised_where_it_came_from(workers: "RayWorkers") -> None:
     with pytest.raises(SourceError, match="task 3 is refused"):
         list(workers.ordered(refuse, 3, range(6)))
-
-
-def test_a_task_that_kills_every_worker_is_given_up_with_one_line(workers: "RayWorkers") -> None:
-    with pytest.raises(WorkerError) as raised:
-        list(workers.ordered(die, 2, range(4)))
-    assert message_of(raised).startswith("--engine ray: a worker of the cluster was lost")
 
 
 def test_texts_that_tasks_put_aside_lie_in_the_folder_of_the_build(
@@ -266,25 +162,21 @@ def test_duplicates_are_found_by_a_shuffle(workers: "RayWorkers", monkeypatch: p
     assert [column.tolist() for column in workers.repeated([keys[:0]], [marks[:0]])] == [[], []]
 
 
-def test_a_cluster_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
-    write_traces(tmp_path / "one.jsonl", traces(3))
-    recipe = write_recipe(tmp_path / "mix.toml", source("one"))
-    began = time.monotonic()
-    done = run("build", recipe, "--store", tmp_path / "store", "--engine", "ray", "--address", "127.0.0.1:1")
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("curation: error: --engine ray: no cluster at 127.0.0.1:1")
-    assert "Traceback" not in done.stderr
-    assert time.monotonic() - began < 60
-
-
-def test_an_address_without_the_engine_is_refused(tmp_path: Path) -> None:
-    write_traces(tmp_path / "one.jsonl", traces(3))
-    recipe = write_recipe(tmp_path / "mix.toml", source("one"))
-    done = run("build", recipe, "--store", tmp_path / "store", "--address", "auto")
-    assert (done.returncode, done.stderr) == (
-        2,
-        "curation: error: --address is that of a Ray cluster; add --engine ray\n",
-    )
+def test_workers_killed_in_the_middle_of_a_shuffle_change_nothing(
+    workers: "RayWorkers", cluster: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("curation.workers.cluster._KEYS", 1 << 17)
+    keys = np.random.default_rng(5).integers(0, 256, (1 << 20, 16), dtype=np.uint8)
+    keys[1 << 19 :] = keys[: 1 << 19]
+    marks = np.ones(len(keys), np.bool_)
+    expected = repeated([keys], [marks])
+    with killing(cluster[1], 3, 0.05, (b"ray::_buckets", b"ray::_repeated")) as killed:
+        for _ in range(20):
+            found = workers.repeated([keys], [marks])
+            assert all((one == other).all() for one, other in zip(found, expected, strict=True))
+            if killed:
+                break
+    assert killed
 
 
 def test_a_cluster_that_is_started_for_a_build_is_gone_after_it(tmp_path: Path) -> None:

@@ -21,6 +21,14 @@ def process_of(_common: None, _task: int) -> int:
     return os.getpid()
 
 
+def node_of(_common: None, _task: None) -> str:
+    """The id of the node of a Ray cluster that this runs on."""
+    import ray  # noqa: PLC0415 - an extra
+
+    identifier: str = ray.get_runtime_context().get_node_id()  # type: ignore[no-untyped-call]
+    return identifier
+
+
 def refuse(common: int, task: int) -> int:
     if task == common:
         raise SourceError(f"task {task} is refused")
@@ -43,6 +51,16 @@ def wait(common: Path, task: int) -> int:
 def many_bytes(_common: bytes, task: int) -> bytes:
     """More than a pipe holds."""
     return bytes(task)
+
+
+def crowd(common: Path, task: int) -> int:
+    """How many are at work on their tasks in the middle of this one."""
+    mine = common / str(task)
+    mine.touch()
+    time.sleep(0.3)
+    count = len(list(common.iterdir()))
+    mine.unlink()
+    return count
 
 
 def nap(common: float, task: int) -> int:
