@@ -64,7 +64,7 @@ class RayWorkers:
         # Ray tells of lost workers on the standard output, which is for results.
         with self._stack:
             self._stack.enter_context(redirect_stdout(sys.stderr))
-            if ray.is_initialized():  # type: ignore[no-untyped-call]
+            if ray.is_initialized():
                 raise WorkerError(
                     "--engine ray: this process is connected to a Ray cluster already, and a build connects by itself; "
                     "call ray.shutdown() before it, or build in a process of its own"
@@ -111,7 +111,7 @@ class RayWorkers:
             parts: list[list[Any]] = []
             for part in _marked(keys, among):
                 self._make_room([buckets[0] for buckets in parts])
-                buckets = cut.remote(*part, self._cores)
+                buckets: Any = cut.remote(*part, self._cores)
                 parts.append(buckets if self._cores > 1 else [buckets])
             if not parts:
                 return np.empty(0, np.int64), np.empty(0, np.int64)
@@ -160,7 +160,7 @@ class RayWorkers:
                 done, answer = pending.popleft()
                 yield done, self._result(answer)
         finally:
-            with suppress(RayError, ConnectionError):  # what is gone need not be told to stop
+            with suppress(WorkerError), losses_told():  # what is gone need not be told to stop
                 for _, answer in pending:
                     ray.cancel(answer)
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import ray
 from ray.exceptions import RayError, RayTaskError
 
 from curation.errors import WorkerError
@@ -17,6 +18,8 @@ _NOT_FOUND = ("ModuleNotFoundError", "ImportError", "AttributeError")  # a node 
 def losses_told() -> Iterator[None]:
     """Raise WorkerError for what Ray raises. A connection that is lost it tells by the builtin ConnectionError."""
     try:
+        if not ray.is_initialized():  # then whatever is called next would start a cluster of its own
+            raise ConnectionError("it was there before")  # noqa: TRY301 - as Ray would
         yield
     except (RayError, ConnectionError) as error:
         raise lost(error) from error

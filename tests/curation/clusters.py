@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -59,13 +59,16 @@ def running_cluster(client_port: int) -> Iterator[tuple[str, int]]:
 
 
 def start(
-    *arguments: str | Path, folder: Path | None = None, modules: Path = ROOT, **environment: str
+    *arguments: str | Path,
+    folder: Path | None = None,
+    modules: Path = ROOT,
+    variables: Mapping[str, str] | None = None,
 ) -> "subprocess.Popen[str]":
     """A command of curation, in a process of its own that stands in a folder."""
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "curation", *map(str, arguments)],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(modules), **environment},
+        env={**os.environ, "PYTHONPATH": str(modules), **(variables or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -73,17 +76,22 @@ def start(
 
 
 def run(
-    *arguments: str | Path, folder: Path | None = None, modules: Path = ROOT, **environment: str
+    *arguments: str | Path,
+    folder: Path | None = None,
+    modules: Path = ROOT,
+    variables: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """The same, waited for."""
-    with start(*arguments, folder=folder, modules=modules, **environment) as process:
+    with start(*arguments, folder=folder, modules=modules, variables=variables) as process:
         out, said = process.communicate()
     return subprocess.CompletedProcess(process.args, process.returncode, out, said)
 
 
-def built(*arguments: str | Path, folder: Path | None = None, **environment: str) -> str:
+def built(
+    *arguments: str | Path, folder: Path | None = None, variables: Mapping[str, str] | None = None
+) -> str:
     """The id that a build gives."""
-    done = run("build", *arguments, "--json", folder=folder, **environment)
+    done = run("build", *arguments, "--json", folder=folder, variables=variables)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("{"), done.stdout
     identifier: str = json.loads(done.stdout)["id"]

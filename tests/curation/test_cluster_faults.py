@@ -53,10 +53,10 @@ def test_the_cluster_of_the_environment_is_meant_where_no_other_is_named(
     tmp_path: Path, recipe: Path, cluster: tuple[str, int]
 ) -> None:
     flags = ("--store", tmp_path / "store", "--engine", "ray")
-    done = run("build", recipe, *flags, RAY_ADDRESS="127.0.0.1:1")
+    done = run("build", recipe, *flags, variables={"RAY_ADDRESS": "127.0.0.1:1"})
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("curation: error: --engine ray: no cluster at 127.0.0.1:1")
-    assert built(recipe, *flags, "--address", cluster[0], RAY_ADDRESS="127.0.0.1:1")
+    assert built(recipe, *flags, "--address", cluster[0], variables={"RAY_ADDRESS": "127.0.0.1:1"})
 
 
 def test_an_address_without_the_engine_is_refused(tmp_path: Path, recipe: Path) -> None:
@@ -169,11 +169,13 @@ def test_a_connection_that_is_lost_during_a_build_is_told_as_that(
             "--address",
             f"ray://127.0.0.1:{line.port}",
         )
-        with start("build", slow_recipe, *flags, RAY_CLIENT_RECONNECT_GRACE_PERIOD="1") as build:
+        with start(
+            "build", slow_recipe, *flags, variables={"RAY_CLIENT_RECONNECT_GRACE_PERIOD": "1"}
+        ) as build:
             assert until(lambda: at_work_for(cluster[1], 0.5), 60)
             line.cut()
             _, said = build.communicate(timeout=60)
-    assert build.returncode == 2
+    assert build.returncode == 2, said
     last = said.splitlines()[-1]
     assert last.startswith("curation: error: --engine ray: the connection to the cluster was lost")
     assert left_behind(tmp_path / "store") == []

@@ -17,7 +17,7 @@ from curation.recipe_reader import parse_recipe
 from curation.workers.base import Common, Result, Task
 from curation.workers.local import LocalWorkers
 from curation.workers.nodes import difference, installed
-from manifests.objects import ObjectFile
+from manifests.objects import Location, ObjectFile
 from tests.curation.helpers import left_behind, message_of, source, store_at, traces, write_traces
 
 SECOND = 10**9
@@ -90,11 +90,12 @@ def test_another_process_gets_the_whole_path_of_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for here, sent in [
+    cases: list[tuple[Location, Location]] = [
         (Path("data/a.csv"), tmp_path / "data" / "a.csv"),
         (Path("/data/a.csv"), Path("/data/a.csv")),
         (ObjectFile("s3://bucket/a.csv"), ObjectFile("s3://bucket/a.csv")),
-    ]:
+    ]
+    for here, sent in cases:
         file = SourceFile("a.csv", here)
         assert pickle.loads(pickle.dumps(file)) == SourceFile("a.csv", sent)  # noqa: S301 - our own
         assert file.here == here

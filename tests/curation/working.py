@@ -25,7 +25,7 @@ def node_of(_common: None, _task: None) -> str:
     """The id of the node of a Ray cluster that this runs on."""
     import ray  # noqa: PLC0415 - an extra
 
-    identifier: str = ray.get_runtime_context().get_node_id()  # type: ignore[no-untyped-call]
+    identifier: str = ray.get_runtime_context().get_node_id()
     return identifier
 
 
