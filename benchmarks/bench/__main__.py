@@ -1,13 +1,15 @@
 """The command: `python -m benchmarks.bench`, and `python -m benchmarks.bench page` to write the pages anew.
 
-It writes `benchmarks/results.json`, `benchmarks/RESULTS.md` from it, and the README's part between its marks. Exit
-status 1 says that somebody could not run, or that a difference is not explained; the page says which.
+It writes `benchmarks/results.json`, `benchmarks/RESULTS.md` from it, and the README's part between its marks. Some of
+the contests, or fewer rows, are nothing to publish: their pages lie below `.bench`. Exit status 1 says that somebody
+could not run, or that a difference is not explained; the page says which.
 """
 
 import argparse
 import json
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from benchmarks.bench.results import read_results, write_results
 from benchmarks.bench.run import CONTESTS, ROOT, TPU, Options, run_all, say
 
 FOLDER, README = ROOT / "benchmarks", ROOT / "README.md"
+PART = ROOT / ".bench" / "part"
 
 
 def main() -> int:
@@ -25,7 +28,7 @@ def main() -> int:
     signal.signal(
         signal.SIGTERM, lambda *_: sys.exit(143)
     )  # so that what runs is ended, and its files removed
-    out: Path = options.out
+    out: Path = options.out or folder_of(options.only, options.one_in)
     if options.what == "run":
         sizes = replace(Sizes(), **{size.name: getattr(options, size.name) for size in fields(Sizes)})
         results = run_all(
@@ -55,6 +58,11 @@ def main() -> int:
     return 0 if results.whole else 1
 
 
+def folder_of(contests: Sequence[str], one_in: int) -> Path:
+    """Where the pages of some contests on one in so many rows go."""
+    return FOLDER if tuple(contests) == CONTESTS and one_in == 1 else PART
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.bench", description="Ours beside its rivals, on one page."
@@ -78,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--minutes", type=float, default=60.0, help="nothing is begun after these")
     parser.add_argument("--cache", type=Path, default=ROOT / ".bench", help="keeps the rivals' environments")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="where the pages go")
+    parser.add_argument("--out", type=Path, help="where the pages go (default: benchmarks, or .bench/part)")
     for size in fields(Sizes):
         kind = type(size.default)
         parser.add_argument(f"--{size.name.replace('_', '-')}", type=kind, default=size.default)

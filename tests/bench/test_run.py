@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.bench.__main__ import folder_of
 from benchmarks.bench.contest import OWN, Answer, Contestant, Match, Sizes, Verdict
 from benchmarks.bench.measure import run
 from benchmarks.bench.results import ContestResult, Row
-from benchmarks.bench.run import ROOT, Bench, Options, plain, run_all
+from benchmarks.bench.run import CONTESTS, ROOT, Bench, Options, plain, run_all
 from curation.demo.scales import full_scale
 from curation.demo.sources import write_scale
 
@@ -175,6 +176,11 @@ def test_the_command_writes_pages_and_ends_with_1_if_somebody_could_not_run(
     )
     assert again.returncode == 1
     assert (tmp_path / "RESULTS.md").read_text(encoding="utf-8") == page
+
+
+def test_only_all_contests_on_all_rows_are_published() -> None:
+    assert folder_of(CONTESTS, 1) == ROOT / "benchmarks"
+    assert folder_of(CONTESTS[:-1], 1) == folder_of(CONTESTS, 2) == ROOT / ".bench" / "part"
 
 
 def test_remarks_name_no_folder_of_this_machine() -> None:
