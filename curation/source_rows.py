@@ -22,7 +22,7 @@ from curation.progress import Progress
 from curation.readers import broken, check_found, cut, read_head, unreadable
 from curation.recipe import SourceRecipe
 from curation.scan import Found, Job, Part, Seen, index, seen_at
-from curation.workers.base import Workers
+from curation.workers.base import Workers, waited
 from manifests.disk import sha256_file
 from manifests.identity import FileRecord, SourceRecord
 from manifests.objects import Location, ObjectFile
@@ -269,7 +269,7 @@ class SourceRows:
         if self.recipe.rows is None:  # how much is read beyond a range depends on where files are cut
             check_found(now.file, job.layout, now.notes)
         try:
-            digested = now.digest.result()
+            digested = waited(now.digest)
         except OSError as error:
             raise self._unreadable(now.file, error) from error
         self.check_unchanged(now.file)

@@ -1,7 +1,7 @@
 """What a build asks of those who work for it. The functions that they are given are pure; they only carry them."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -13,6 +13,8 @@ from manifests.origins import KeyBytes
 Common = TypeVar("Common")
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+_SECONDS_A_TURN = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,13 @@ class PutAside(Protocol):
 Aside = TypeVar("Aside", bound=PutAside)
 
 
+def waited(future: Future[Result]) -> Result:
+    """What a future brings, waited for in turns: Ctrl-C would not end a wait, because polars has signals restart it."""
+    while not wait([future], _SECONDS_A_TURN).done:
+        continue
+    return future.result()
+
+
 class Workers(Protocol):
     """Work on tasks side by side. However many there are, wherever they are, results are the same.
 
@@ -67,7 +76,7 @@ class Workers(Protocol):
         """As `ordered`, for a function that puts texts aside in `job.spill`: they are there, here, with each result."""
 
     def beside(self, function: Callable[[Task], Result], argument: Task) -> Future[Result]:
-        """One call beside the others."""
+        """One call beside the others. On leaving nobody waits for what was not asked for yet."""
 
     def repeated(self, keys: Sequence[KeyBytes], among: Sequence[Marks]) -> tuple[Places, Places]:
         """What `duplicates.repeated` finds."""

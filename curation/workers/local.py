@@ -9,20 +9,20 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Self
 
 from curation.duplicates import Marks, Places, repeated
 from curation.errors import WorkerError
-from curation.workers.base import Aside, Common, PutsAside, Result, Task
+from curation.workers.base import Aside, Common, PutsAside, Result, Task, waited
 from manifests.origins import KeyBytes
 
 _LITTLE = 16 << 20  # bytes that are read before other processes have started
-_SECONDS_A_TURN = 0.2
 _PENDING = 2  # tasks under way or waiting for each process: enough to keep it busy, few to throw away
 
 
@@ -48,7 +48,7 @@ class LocalWorkers:
 
     def __init__(self, count: int) -> None:
         self._count = count if count > 1 else 0
-        self._background: ThreadPoolExecutor | None = None
+        self._background: _Background | None = None
         self._idle: SimpleQueue[_Process] = SimpleQueue()
         self._processes: list[_Process] = []
         self._threads: ThreadPoolExecutor | None = None
@@ -60,9 +60,10 @@ class LocalWorkers:
         if kind is not None:
             for process in self._processes:
                 process.kill()
-        for threads in (self._threads, self._background):
-            if threads is not None:
-                threads.shutdown(cancel_futures=True)
+        if self._threads is not None:
+            self._threads.shutdown(cancel_futures=True)
+        if self._background is not None:
+            self._background.end()
         for process in self._processes:
             process.close()
         self._processes = []
@@ -84,10 +85,10 @@ class LocalWorkers:
                 pending.append((task, threads.submit(self._call, shared, task)))
                 if len(pending) >= _PENDING * self._count:
                     done, future = pending.popleft()
-                    yield done, _result(future)
+                    yield done, waited(future)
             while pending:
                 done, future = pending.popleft()
-                yield done, _result(future)
+                yield done, waited(future)
         finally:
             for _, future in pending:
                 future.cancel()
@@ -101,7 +102,7 @@ class LocalWorkers:
     def beside(self, function: Callable[[Task], Result], argument: Task) -> Future[Result]:
         """See `base.Workers`: in a thread, one call after the other."""
         if self._background is None:
-            self._background = ThreadPoolExecutor(1)
+            self._background = _Background()
         return self._background.submit(function, argument)
 
     def repeated(self, keys: Sequence[KeyBytes], among: Sequence[Marks]) -> tuple[Places, Places]:
@@ -124,11 +125,33 @@ class LocalWorkers:
             self._idle.put(process)
 
 
-def _result(future: Future[Any]) -> Any:
-    """The result of a task, waited for in turns: Ctrl-C would not end a wait, because polars has signals restart it."""
-    while not wait([future], _SECONDS_A_TURN).done:
-        continue
-    return future.result()
+class _Background:
+    """A thread that does one call after the other, and that no end of the process waits for."""
+
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def submit(self, function: Callable[[Task], Result], argument: Task) -> Future[Result]:
+        """What a call will bring."""
+        told: Future[Result] = Future()
+
+        def call() -> None:
+            try:
+                told.set_result(function(argument))
+            except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
+                told.set_exception(error)
+
+        self._calls.put(call)
+        return told
+
+    def end(self) -> None:
+        """Take no more calls once those that were submitted are done."""
+        self._calls.put(None)
+
+    def _run(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call()
 
 
 class _Process:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from curation.errors import SourceError, WorkerError
-from curation.workers.base import Cluster
+from curation.workers.base import Cluster, waited
 from curation.workers.choice import choose_workers
 from curation.workers.local import LocalWorkers, available_cores, processes_for
 from tests.curation.helpers import (
@@ -147,6 +147,27 @@ def test_leaving_ends_the_processes() -> None:
         list(workers.ordered(double, 0, range(4)))
         assert len(children_of(os.getpid())) == 2
     assert children_of(os.getpid()) == []
+
+
+def test_what_is_done_beside_comes_in_turn_and_raises_where_it_is_asked_for() -> None:
+    done: list[int] = []
+    with LocalWorkers(0) as workers:
+        first, second = (workers.beside(done.append, number) for number in (1, 2))
+        broken = workers.beside(int, "x")
+        assert (waited(second), waited(first), done) == (None, None, [1, 2])
+        with pytest.raises(ValueError, match="invalid literal"):
+            waited(broken)
+
+
+def test_nobody_waits_for_what_is_done_beside_when_something_else_failed() -> None:
+    program = (
+        "import time\nfrom curation.workers.local import LocalWorkers\n"
+        "with LocalWorkers(0) as workers:\n    workers.beside(time.sleep, 60)\n    raise SystemExit(3)"
+    )
+    began = time.monotonic()
+    ended = subprocess.run([sys.executable, "-c", program], check=False, timeout=50)
+    assert ended.returncode == 3
+    assert time.monotonic() - began < 40
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SourceError])
